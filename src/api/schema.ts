@@ -1,5 +1,5 @@
-// Shapes of requests and responses, shared by server, routes, client and command line.
-// Requests are checked against these schemas before anything acts on them; unknown keys are refused.
+// Shapes of requests, shared by routes, client and command line; what is answered has the shapes of
+// daemon/views.ts. Requests are checked against these schemas before anything acts on them; unknown keys are refused.
 import { z } from 'zod'
 
 export const NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/
@@ -49,93 +49,6 @@ export type TaskRun = z.input<typeof taskRun>
 
 export const taskStop = z.strictObject({ graceMs: z.int().min(0).max(3_600_000).default(10_000) })
 export type TaskStop = z.input<typeof taskStop>
-
-export type EndpointView = {
-  task: string
-  taskId: string
-  network: string
-  interface: string
-  /** "10.0.1.8" */
-  address: string
-  prefix: number
-  mac: string
-  ipv6: string
-  mtu: number
-  promiscuous: boolean
-}
-
-export type NetworkView = {
-  id: string
-  name: string
-  driver: string
-  scope: string
-  /** ISO 8601, UTC */
-  createdAt: string
-  subnet: string
-  gateway: string
-  vni: number
-  mtu: number
-  labels: Record<string, string>
-  /** Subnets that were passed over when this one was chosen, each with the reason. */
-  skipped: { subnet: string; reason: string }[]
-  endpoints: EndpointView[]
-  vteps: string[]
-}
-
-export type VtepView = { address: string; port: number; network: string | null }
-
-export type TaskState = 'created' | 'running' | 'stopping' | 'exited' | 'failed'
-
-export type TaskView = {
-  /** 64 hex digits */
-  id: string
-  name: string
-  state: TaskState
-  /** Why it failed, when it did. */
-  error: string | null
-  pid: number | null
-  exitCode: number | null
-  /** 12 hex digits */
-  hostname: string
-  /** Name as `ip netns` shows it. */
-  netns: string
-  command: string[]
-  createdAt: string
-  startedAt: string | null
-  finishedAt: string | null
-  promiscuous: boolean
-  remove: boolean
-  endpoints: EndpointView[]
-}
-
-export type StatusView = {
-  node: string
-  version: string
-  pid: number
-  /** ISO 8601, UTC */
-  startedAt: string
-  underlay: {
-    device: string
-    address: string
-    port: number
-    mtu: number
-    udpChecksum: boolean
-    sourcePorts: number[]
-  }
-  plane: { generation: number; networks: number; ports: number; learned: number }
-  networks: NetworkView[]
-  endpoints: EndpointView[]
-  vteps: VtepView[]
-  /** Frames and octets by name, for example `frames.tap_in`. */
-  counters: Record<string, number>
-  /** Dropped frames by reason, for example `unknown_vtep`. */
-  drops: Record<string, number>
-}
-
-export type LearnedView = { network: string; mac: string; via: string; ageMs: number }
-
-/** GET /v1/tasks/:task/wait */
-export type WaitView = { exitCode: number | null; state: TaskState }
 
 export type ErrorView = {
   error: { code: string; message: string; facts: Record<string, unknown> }

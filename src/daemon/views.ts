@@ -1,0 +1,136 @@
+// What the daemon shows to people and programs, and what it can be asked to do. The API serves exactly
+// these shapes; nothing here is a live object.
+
+export type EndpointView = {
+  task: string
+  taskId: string
+  network: string
+  interface: string
+  /** "10.0.1.8" */
+  address: string
+  prefix: number
+  mac: string
+  ipv6: string
+  mtu: number
+  promiscuous: boolean
+}
+
+export type NetworkView = {
+  id: string
+  name: string
+  driver: string
+  scope: string
+  /** ISO 8601, UTC */
+  createdAt: string
+  subnet: string
+  gateway: string
+  vni: number
+  mtu: number
+  labels: Record<string, string>
+  /** Subnets that were passed over when this one was chosen, each with the reason. */
+  skipped: { subnet: string; reason: string }[]
+  endpoints: EndpointView[]
+  vteps: string[]
+}
+
+export type VtepView = { address: string; port: number; network: string | null }
+
+export type TaskState = 'created' | 'running' | 'stopping' | 'exited' | 'failed'
+
+export type TaskView = {
+  /** 64 hex digits */
+  id: string
+  name: string
+  state: TaskState
+  /** Why it failed, when it did. */
+  error: string | null
+  pid: number | null
+  exitCode: number | null
+  /** 12 hex digits */
+  hostname: string
+  /** Name as `ip netns` shows it. */
+  netns: string
+  command: string[]
+  createdAt: string
+  startedAt: string | null
+  finishedAt: string | null
+  promiscuous: boolean
+  remove: boolean
+  endpoints: EndpointView[]
+}
+
+export type StatusView = {
+  node: string
+  version: string
+  pid: number
+  /** ISO 8601, UTC */
+  startedAt: string
+  underlay: {
+    device: string
+    address: string
+    port: number
+    mtu: number
+    udpChecksum: boolean
+    sourcePorts: number[]
+  }
+  plane: { generation: number; networks: number; ports: number; learned: number }
+  networks: NetworkView[]
+  endpoints: EndpointView[]
+  vteps: VtepView[]
+  /** Frames and octets by name, for example `frames.tap_in`. */
+  counters: Record<string, number>
+  /** Dropped frames by reason, for example `unknown_vtep`. */
+  drops: Record<string, number>
+}
+
+export type LearnedView = { network: string; mac: string; via: string; ageMs: number }
+
+/** GET /v1/tasks/:task/wait */
+export type WaitView = { exitCode: number | null; state: TaskState }
+
+export type NetworkSpec = {
+  name: string
+  subnet?: string | undefined
+  gateway?: string | undefined
+  vni?: number | undefined
+  mtu?: number | undefined
+  labels: Record<string, string>
+}
+
+export type VtepSpec = { address: string; network?: string | undefined }
+
+export type TaskSpec = {
+  name?: string | undefined
+  networks: { network: string; address?: string | undefined }[]
+  command: string[]
+  env: string[]
+  workdir?: string | undefined
+  promiscuous: boolean
+  remove: boolean
+}
+
+/** Everything that can be asked of a daemon. Things are named by name, id, or unambiguous id prefix. */
+export interface Control {
+  status(): Promise<StatusView>
+  networks(): NetworkView[]
+  network(which: string): NetworkView
+  createNetwork(spec: NetworkSpec): Promise<NetworkView>
+  removeNetwork(which: string): Promise<void>
+  vteps(): VtepView[]
+  addVtep(spec: VtepSpec): Promise<VtepView>
+  removeVtep(spec: VtepSpec): Promise<void>
+  learned(): Promise<LearnedView[]>
+  tasks(): TaskView[]
+  task(which: string): TaskView
+  runTask(spec: TaskSpec): Promise<TaskView>
+  /** Send `signal` (for example "SIGINT") to the task's processes. */
+  killTask(which: string, signal: NodeJS.Signals): Promise<void>
+  /** TERM, then KILL after `graceMs`; answers when the processes are gone. */
+  stopTask(which: string, graceMs: number): Promise<TaskView>
+  /** @throws ConflictError when it runs and `force` is false */
+  removeTask(which: string, force: boolean): Promise<void>
+  /** Answers when the process has ended; rejects with the signal's reason when it aborts first. */
+  waitTask(which: string, signal: AbortSignal): Promise<WaitView>
+  /** Path of the file that holds the task's output, oldest first; it only grows or is cut to zero. */
+  taskLogPath(which: string): string
+}
