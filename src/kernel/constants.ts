@@ -1,0 +1,85 @@
+// Numbers from the kernel's uapi headers, each group under the name of its header.
+
+// asm-generic/errno-base.h, asm-generic/errno.h
+export const EPERM = 1
+export const ENOENT = 2
+export const EINTR = 4
+export const EIO = 5
+export const EAGAIN = 11
+export const ENOMEM = 12
+export const EACCES = 13
+export const EBUSY = 16
+export const EEXIST = 17
+export const ENODEV = 19
+export const EINVAL = 22
+export const EBADFD = 77
+export const EMSGSIZE = 90
+export const EADDRINUSE = 98
+export const EADDRNOTAVAIL = 99
+export const ENETUNREACH = 101
+export const ENOBUFS = 105
+export const ECONNREFUSED = 111
+export const EHOSTUNREACH = 113
+
+// asm-generic/fcntl.h
+export const O_RDONLY = 0
+export const O_RDWR = 2
+export const O_NONBLOCK = 0o4000
+export const O_CLOEXEC = 0o2000000
+
+// linux/if_tun.h
+export const TUNSETIFF = 0x400454ca
+export const TUNSETPERSIST = 0x400454cb
+export const TUNSETOFFLOAD = 0x400454d0
+export const TUNSETVNETHDRSZ = 0x400454d8
+export const TUNGETFEATURES = 0x800454cf
+export const IFF_TAP = 0x0002
+export const IFF_NO_PI = 0x1000
+export const IFF_VNET_HDR = 0x4000
+
+// linux/socket.h, asm-generic/socket.h
+export const AF_INET = 2
+export const SOCK_DGRAM = 2
+export const SOCK_NONBLOCK = 0o4000
+export const SOCK_CLOEXEC = 0o2000000
+export const SOL_SOCKET = 1
+export const SO_SNDBUF = 7
+export const SO_RCVBUF = 8
+export const SO_NO_CHECK = 11
+export const SO_ATTACH_FILTER = 26
+export const SO_SNDBUFFORCE = 32
+export const SO_RCVBUFFORCE = 33
+export const SO_MEMINFO = 55
+export const MSG_TRUNC = 0x20
+export const MSG_DONTWAIT = 0x40
+
+// linux/in.h
+export const IPPROTO_IP = 0
+export const IPPROTO_UDP = 17
+export const IP_TOS = 1
+export const IP_TTL = 2
+export const IP_MTU_DISCOVER = 10
+export const IP_RECVTOS = 13
+export const IP_PMTUDISC_DO = 2
+
+// linux/udp.h
+export const UDP_SEGMENT = 103
+export const UDP_GRO = 104
+
+// linux/eventpoll.h
+export const EPOLL_CTL_ADD = 1
+export const EPOLL_CTL_DEL = 2
+export const EPOLLIN = 0x001
+export const EPOLLERR = 0x008
+export const EPOLLHUP = 0x010
+
+// linux/sched.h
+export const CLONE_NEWNS = 0x00020000
+export const CLONE_NEWUTS = 0x04000000
+export const CLONE_NEWNET = 0x40000000
+
+// linux/mount.h
+export const MS_BIND = 4096
+export const MS_REC = 16384
+export const MS_SHARED = 1 << 20
+export const MNT_DETACH = 2
