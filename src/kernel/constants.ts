@@ -3,6 +3,7 @@
 // asm-generic/errno-base.h, asm-generic/errno.h
 export const EPERM = 1
 export const ENOENT = 2
+export const ESRCH = 3
 export const EINTR = 4
 export const EIO = 5
 export const EAGAIN = 11
@@ -24,8 +25,17 @@ export const EHOSTUNREACH = 113
 // asm-generic/fcntl.h
 export const O_RDONLY = 0
 export const O_RDWR = 2
+export const O_CREAT = 0o100
+export const O_EXCL = 0o200
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+
+// linux/magic.h
+export const NSFS_MAGIC = 0x6e736673
+
+// sys/file.h
+export const LOCK_EX = 2
+export const LOCK_NB = 4
 
 // linux/if_tun.h
 export const TUNSETIFF = 0x400454ca
@@ -39,6 +49,8 @@ export const IFF_VNET_HDR = 0x4000
 
 // linux/socket.h, asm-generic/socket.h
 export const AF_INET = 2
+export const AF_INET6 = 10
+export const AF_NETLINK = 16
 export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
@@ -52,6 +64,10 @@ export const SO_RCVBUFFORCE = 33
 export const SO_MEMINFO = 55
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
+
+// linux/socket.h, linux/netlink.h
+export const SOL_NETLINK = 270
+export const NETLINK_NO_ENOBUFS = 5
 
 // linux/in.h
 export const IPPROTO_IP = 0

@@ -98,6 +98,14 @@ export function getsockopt(fd: number, level: number, name: number, value: Uint8
   return result < 0 ? -errno() : (length[0] ?? 0)
 }
 
+const cGetsockname = libc.func('int getsockname(int, void *, void *)')
+/** Fills `address`, a struct sockaddr of the socket's family. */
+export const getsockname = (fd: number, address: Uint8Array): number =>
+  answer(cGetsockname(fd, address, new Uint32Array([address.length])))
+
+const cFlock = libc.func('int flock(int, int)')
+export const flock = (fd: number, operation: number): number => answer(cFlock(fd, operation))
+
 const cSetns = libc.func('int setns(int, int)')
 export const setns = (fd: number, type: number): number => answer(cSetns(fd, type))
 
