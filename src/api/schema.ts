@@ -1,23 +1,44 @@
 // Shapes of requests, shared by routes, client and command line; what is answered has the shapes of
-// daemon/views.ts. Requests are checked against these schemas before anything acts on them; unknown keys are refused.
+// daemon/views.ts. Every body and query is checked against these schemas before anything acts on
+// it, and unknown keys are refused.
+import { constants } from 'node:os'
 import { z } from 'zod'
+import { UsageError } from '../base/errors.ts'
+import { parseCidr, parseHostPort, parseIpv4 } from '../base/text.ts'
 
 export const NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/
 export const VNI_MAX = 16_777_215
 export const COMMAND_WORDS_MAX = 1024
+/** MAX_ARG_STRLEN of the kernel: linux/binfmts.h. */
+export const WORD_OCTETS_MAX = 131_072
+export const ENV_ENTRIES_MAX = 1024
+export const LABELS_MAX = 64
 export const NETWORKS_PER_TASK_MAX = 8
+export const GRACE_MS_MAX = 3_600_000
+export const GRACE_MS = 10_000
+export const TAIL_LINES_MAX = 1_000_000
+/** The UDP port of VXLAN: RFC 7348 section 5. */
+const VXLAN_PORT = 4789
 
-const name = z.string().regex(NAME_PATTERN, `a name is 1 to 63 of letters, digits, "_", "." and "-", `
-  + 'and begins with a letter or digit')
+const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", "." and '
+  + '"-", and begins with a letter or digit')
 const text = z.string().max(4096)
-const words = z.array(z.string().max(131_072)).max(COMMAND_WORDS_MAX)
-const labels = z.record(text, text)
+const word = z.string().max(WORD_OCTETS_MAX).refine(w => !w.includes('\0'), 'NUL is not allowed')
+const words = z.array(word).max(COMMAND_WORDS_MAX)
+const labels = z.record(text.min(1), text)
+  .refine(l => Object.keys(l).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`)
+const cidr = text.superRefine(refusedBy(parseCidr))
+const ipv4 = text.superRefine(refusedBy(parseIpv4))
+const hostPort = text.superRefine(refusedBy(value => parseHostPort(value, VXLAN_PORT)))
+/** A yes or no in a query. */
+const flag = z.enum(['true', 'false', '1', '0'], { error: 'say true or false' })
+  .transform(value => value === 'true' || value === '1')
 
 export const networkCreate = z.strictObject({
   name,
   driver: z.literal('overlay', { error: 'the only driver is "overlay"' }).default('overlay'),
-  subnet: text.optional(),
-  gateway: text.optional(),
+  subnet: cidr.optional(),
+  gateway: ipv4.optional(),
   vni: z.int().min(1).max(VNI_MAX).optional(),
   mtu: z.int().min(576).max(65_485).optional(),
   labels: labels.default({}),
@@ -26,30 +47,78 @@ export type NetworkCreate = z.input<typeof networkCreate>
 
 export const vtepAdd = z.strictObject({
   /** "192.168.56.12" or "192.168.56.12:4789" */
-  address: text,
+  address: hostPort,
   /** Only for this network; absent: for every network. */
   network: name.optional(),
 })
 export type VtepAdd = z.input<typeof vtepAdd>
 
+/** DELETE /v1/vteps/:address */
+export const vtepRemove = vtepAdd
+
 export const taskRun = z.strictObject({
   name: name.optional(),
-  networks: z.array(z.strictObject({ network: name, address: text.optional() }))
+  networks: z.array(z.strictObject({ network: name, address: ipv4.optional() }))
     .min(1, 'a task needs at least one --network').max(NETWORKS_PER_TASK_MAX),
   /** Empty: a bare namespace. */
-  command: words.default([]),
-  env: z.array(z.string().regex(/^[^=\0]+=/, 'an environment entry is KEY=VALUE')).max(1024)
+  command: words.refine(all => all[0] !== '', 'the command has no name').default([]),
+  env: z.array(word.regex(/^[^=\0]+=/, 'an environment entry is KEY=VALUE')).max(ENV_ENTRIES_MAX)
     .default([]),
-  workdir: text.optional(),
+  workdir: text.startsWith('/', 'the working directory is an absolute path').optional(),
   promiscuous: z.boolean().default(false),
   /** Remove the task when its process ends. */
   remove: z.boolean().default(false),
 })
 export type TaskRun = z.input<typeof taskRun>
 
-export const taskStop = z.strictObject({ graceMs: z.int().min(0).max(3_600_000).default(10_000) })
+export const taskStop = z.strictObject({
+  graceMs: z.int().min(0).max(GRACE_MS_MAX).default(GRACE_MS),
+})
 export type TaskStop = z.input<typeof taskStop>
+
+export const taskKill = z.strictObject({
+  /** "SIGINT", "int" or "2" */
+  signal: text.transform(signalOf).default('SIGKILL'),
+})
+export type TaskKill = z.input<typeof taskKill>
+
+/** DELETE /v1/tasks/:task */
+export const taskRemove = z.strictObject({ force: flag.default(false) })
+
+/** GET /v1/tasks/:task/logs */
+export const taskLogs = z.strictObject({
+  follow: flag.default(false),
+  /** Only the last lines; absent: all. */
+  tail: z.string().regex(/^\d{1,7}$/, 'tail is a number of lines').transform(Number)
+    .pipe(z.int().max(TAIL_LINES_MAX)).optional(),
+})
+
+/** Routes that take no query. */
+export const nothing = z.strictObject({})
 
 export type ErrorView = {
   error: { code: string; message: string; facts: Record<string, unknown> }
+}
+
+/** Let one of the parsers of base/text.ts refuse a value in its own words. */
+function refusedBy(parse: (value: string) => unknown) {
+  return (value: string, context: z.RefinementCtx) => {
+    try {
+      parse(value)
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      context.addIssue({ code: 'custom', message: error.message })
+    }
+  }
+}
+
+/** "int", "SIGINT" and "2" are all SIGINT. */
+function signalOf(value: string, context: z.RefinementCtx): NodeJS.Signals {
+  const wanted = value.toUpperCase()
+  const known = Object.entries(constants.signals) as [NodeJS.Signals, number][]
+  for (const [signal, number] of known) {
+    if (wanted === signal || `SIG${wanted}` === signal || wanted === String(number)) return signal
+  }
+  context.addIssue({ code: 'custom', message: `"${value}" is not a signal such as TERM or SIGINT` })
+  return z.NEVER
 }

@@ -1,0 +1,194 @@
+// A daemon for tests of the API: keeps everything in memory, runs nothing, and has the same words
+// of refusal for the cases that the tests need.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pino } from 'pino'
+import { ConflictError, NotFoundError, UsageError } from '../base/errors.ts'
+import { makeClient, type Client } from './client.ts'
+import type { Control, NetworkView, TaskView, VtepView, WaitView } from './routes.ts'
+import { startServer } from './server.ts'
+
+export type Fake = {
+  control: Control
+  networks: NetworkView[]
+  vteps: VtepView[]
+  tasks: TaskView[]
+  /** What was asked, in words. */
+  asked: string[]
+  /** The process of `task` ends. */
+  end(task: string, exitCode: number): void
+  logPath: string
+}
+export type Served = Fake & {
+  folder: string
+  socketPath: string
+  client: Client
+  /** What the server logged, one JSON line each. */
+  logged: string[]
+  close(): Promise<void>
+}
+
+/** A fake daemon behind a real socket in a folder of its own. */
+export async function serveFake(): Promise<Served> {
+  const folder = await mkdtemp(join(tmpdir(), 'tapmesh-api-'))
+  const socketPath = join(folder, 'run', 'tapmesh.sock')
+  const fake = makeFake(join(folder, 'task.log'))
+  const logged: string[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
+  const server = await startServer({ socketPath, control: fake.control, log })
+  const close = async () => {
+    await server.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { ...fake, folder, socketPath, client: makeClient({ socketPath }), logged, close }
+}
+
+/** Waits until `holds` says so, and throws when that takes longer than `deadlineMs`. */
+export async function until(holds: () => boolean, what: string, deadlineMs = 5000): Promise<void> {
+  const endMs = performance.now() + deadlineMs
+  while (!holds()) {
+    if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms in vain for: ${what}`)
+    await delay(5)
+  }
+}
+
+export function makeFake(logPath: string): Fake {
+  const networks: NetworkView[] = []
+  const vteps: VtepView[] = []
+  const tasks: TaskView[] = []
+  const asked: string[] = []
+  const waiting = new Map<string, ((view: WaitView) => void)[]>()
+  const end = (which: string, exitCode: number) => {
+    const task = find(tasks, which, 'task')
+    Object.assign(task, { state: 'exited', exitCode, pid: null, finishedAt: new Date().toISOString() })
+    for (const tell of waiting.get(task.id) ?? []) tell({ exitCode, state: 'exited' })
+    waiting.delete(task.id)
+  }
+  const fake = { networks, vteps, tasks, asked, end, logPath }
+  return { ...fake, control: { ...networkControl(fake), ...taskControl(fake, waiting) } }
+}
+
+type Memory = Omit<Fake, 'control'>
+type TaskPart = 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask' | 'removeTask' | 'waitTask'
+  | 'taskLogPath'
+
+function find<T extends { id: string; name: string }>(all: T[], which: string, kind: string): T {
+  const found = all.find(({ id, name }) => name === which || id.startsWith(which))
+  if (found === undefined) throw new NotFoundError(`no ${kind} named ${which}`, { [kind]: which })
+  return found
+}
+
+function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control, TaskPart> {
+  return {
+    status: async () => ({
+      node: 'node1', version: '0.1.0', pid: process.pid, startedAt: new Date().toISOString(),
+      underlay: {
+        device: 'eth1', address: '192.168.56.11', port: 4789, mtu: 1500, udpChecksum: true,
+        sourcePorts: [49152, 65535],
+      },
+      plane: { generation: 3, networks: networks.length, ports: tasks.length, learned: 1 },
+      networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
+      counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 }, drops: { unknown_vtep: 7, bad_vni: 0 },
+    }),
+    networks: () => networks,
+    network: which => find(networks, which, 'network'),
+    createNetwork: async spec => {
+      asked.push(`create ${JSON.stringify(spec)}`)
+      if (spec.name === 'broken') throw new TypeError('secret inner state')
+      if (networks.some(({ name }) => name === spec.name)) {
+        throw new ConflictError(`network ${spec.name} exists already`, { network: spec.name })
+      }
+      const view: NetworkView = {
+        id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm', createdAt: '2026-01-02T03:04:05.000Z',
+        subnet: spec.subnet ?? '10.0.1.0/24', gateway: spec.gateway ?? '10.0.1.1',
+        vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
+        skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
+        vteps: ['192.168.56.12'],
+      }
+      networks.push(view)
+      return view
+    },
+    removeNetwork: async which => {
+      networks.splice(networks.indexOf(find(networks, which, 'network')), 1)
+    },
+    vteps: () => vteps,
+    addVtep: async ({ address, network }) => {
+      const [host = '', port = '4789'] = address.split(':')
+      const view = { address: host, port: Number(port), network: network ?? null }
+      vteps.push(view)
+      return view
+    },
+    removeVtep: async ({ address, network }) => {
+      asked.push(`remove vtep ${address} ${network ?? '*'}`)
+      const at = vteps.findIndex(vtep => vtep.address === address.split(':')[0])
+      if (at < 0) throw new NotFoundError(`no VTEP ${address}`)
+      vteps.splice(at, 1)
+    },
+    learned: async () => [
+      { network: 'mynet', mac: '02:42:0a:00:01:09', via: '192.168.56.12', ageMs: 4200 },
+    ],
+  }
+}
+
+function taskControl(
+  { tasks, asked, end, logPath, networks }: Memory, waiting: Map<string, ((v: WaitView) => void)[]>,
+): Pick<Control, TaskPart> {
+  return {
+    tasks: () => tasks,
+    task: which => find(tasks, which, 'task'),
+    runTask: async spec => {
+      asked.push(`run ${JSON.stringify(spec)}`)
+      for (const { network } of spec.networks) find(networks, network, 'network')
+      const id = String(tasks.length + 1).padStart(2, '0').repeat(32)
+      const bare = spec.command.length === 0
+      const task = taskView(id, spec.name ?? `task-${id.slice(0, 4)}`, spec.command)
+      tasks.push({ ...task, pid: bare ? null : process.pid, remove: spec.remove })
+      return task
+    },
+    killTask: async (which, signal) => {
+      asked.push(`kill ${which} ${signal}`)
+      const { id } = find(tasks, which, 'task')
+      if (signal === 'SIGKILL' || signal === 'SIGTERM') end(id, 143)
+    },
+    stopTask: async (which, graceMs) => {
+      asked.push(`stop ${which} ${graceMs}`)
+      end(which, 143)
+      return find(tasks, which, 'task')
+    },
+    removeTask: async (which, force) => {
+      const task = find(tasks, which, 'task')
+      if (task.state === 'running' && !force) {
+        throw new ConflictError(`task ${task.name} runs; stop it first or use --force`)
+      }
+      tasks.splice(tasks.indexOf(task), 1)
+    },
+    waitTask: async (which, signal) => {
+      asked.push(`wait ${which}`)
+      const { id, state, exitCode } = find(tasks, which, 'task')
+      if (state === 'exited') return { exitCode, state }
+      return new Promise((resolve, reject) => {
+        waiting.set(id, [...waiting.get(id) ?? [], resolve])
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
+    },
+    taskLogPath: which => {
+      if (which === '') throw new UsageError('which task?')
+      find(tasks, which, 'task')
+      return logPath
+    },
+  }
+}
+
+function taskView(id: string, name: string, command: string[]): TaskView {
+  return {
+    id, name, command, state: 'running', error: null, pid: null, exitCode: null,
+    hostname: id.slice(0, 12), netns: `tm-${id.slice(0, 12)}`, createdAt: new Date().toISOString(),
+    startedAt: new Date().toISOString(), finishedAt: null, promiscuous: false, remove: false,
+    endpoints: [{
+      task: name, taskId: id, network: 'mynet', interface: 'eth0', address: '10.0.1.2', prefix: 24,
+      mac: '02:42:0a:00:01:02', ipv6: 'fe80::42:aff:fe00:102', mtu: 1450, promiscuous: false,
+    }],
+  }
+}

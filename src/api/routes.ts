@@ -1,0 +1,171 @@
+// The routes of the API: what is asked, checked by schema.ts, and which ability of the daemon
+// answers it. One line a route; nothing is decided here.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import findMyWay from 'find-my-way'
+import type { z } from 'zod'
+import type { Control } from '../daemon/views.ts'
+import { NotFoundError } from '../base/errors.ts'
+import { MethodError, answer, check, readJson } from './http.ts'
+import {
+  networkCreate, nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
+} from './schema.ts'
+import { readTaskLog } from './task-log.ts'
+
+// The client and the command line see the daemon only through this room.
+export type {
+  Control, EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView,
+  WaitView,
+} from '../daemon/views.ts'
+
+/** Longest network, task or VTEP in a path: ids have 64 digits. */
+const PARAM_LENGTH_MAX = 128
+const METHODS = ['GET', 'POST', 'DELETE'] as const
+
+/** One request on its way; `signal` fires when the client is gone or the server stops. */
+export type Exchange = {
+  request: IncomingMessage
+  response: ServerResponse
+  params: Record<string, string | undefined>
+  query: unknown
+  signal: AbortSignal
+}
+export type Routes = {
+  /** @throws what the daemon throws, UsageError, NotFoundError: nothing has been answered then */
+  handle(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void>
+}
+type Handler = (exchange: Exchange) => Promise<void>
+
+export function makeRoutes(control: Control): Routes {
+  const router = findMyWay({ maxParamLength: PARAM_LENGTH_MAX })
+  const on = (method: typeof METHODS[number], path: string, handler: Handler) => {
+    // The router is only asked to find; the handler is then called with the whole exchange.
+    router.on(method, path, () => {}, handler)
+  }
+  addNetworks(on, control)
+  addTables(on, control)
+  addTasks(on, control)
+  addTaskStreams(on, control)
+  return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
+}
+
+async function dispatch(
+  router: findMyWay.Instance<findMyWay.HTTPVersion.V1>,
+  request: IncomingMessage, response: ServerResponse, signal: AbortSignal,
+): Promise<void> {
+  const method = (request.method ?? 'GET') as typeof METHODS[number]
+  const url = request.url ?? '/'
+  const found = router.find(method, url)
+  if (found === null) {
+    const path = url.split('?')[0]
+    const others = METHODS.filter(other => other !== method && router.find(other, url) !== null)
+    if (others.length === 0) throw new NotFoundError(`the API has no ${method} ${path}`)
+    response.setHeader('allow', others.join(', '))
+    throw new MethodError(`${path} answers ${others.join(' and ')}, not ${method}`)
+  }
+  const { params, searchParams: query } = found
+  await (found.store as Handler)({ request, response, params, query, signal })
+}
+
+type On = (method: typeof METHODS[number], path: string, handler: Handler) => void
+
+function addNetworks(on: On, control: Control): void {
+  on('GET', '/v1/status', plain(() => control.status()))
+  on('GET', '/v1/networks', plain(() => control.networks()))
+  on('POST', '/v1/networks', async exchange => {
+    const { driver: _, ...spec } = await bodyOf(exchange, networkCreate)
+    answer(exchange.response, 201, await control.createNetwork(spec))
+  })
+  on('GET', '/v1/networks/:network', plain(({ network }) => control.network(network)))
+  on('DELETE', '/v1/networks/:network', plain(({ network }) => control.removeNetwork(network), 204))
+}
+
+function addTables(on: On, control: Control): void {
+  on('GET', '/v1/vteps', plain(() => control.vteps()))
+  on('POST', '/v1/vteps', async exchange => {
+    const spec = await bodyOf(exchange, vtepAdd)
+    answer(exchange.response, 201, await control.addVtep(spec))
+  })
+  on('DELETE', '/v1/vteps/:address', async ({ params, query, response }) => {
+    const spec = check(vtepRemove, { ...query as object, address: params.address })
+    await control.removeVtep(spec)
+    answer(response, 204)
+  })
+  on('GET', '/v1/fdb', plain(() => control.learned()))
+}
+
+function addTasks(on: On, control: Control): void {
+  on('GET', '/v1/tasks', plain(() => control.tasks()))
+  on('POST', '/v1/tasks', async exchange => {
+    const spec = await bodyOf(exchange, taskRun)
+    letWait(exchange)
+    answer(exchange.response, 201, await control.runTask(spec))
+  })
+  on('GET', '/v1/tasks/:task', plain(({ task }) => control.task(task)))
+  on('DELETE', '/v1/tasks/:task', async ({ params, query, response }) => {
+    const { force } = check(taskRemove, query)
+    await control.removeTask(params.task ?? '', force)
+    answer(response, 204)
+  })
+  on('POST', '/v1/tasks/:task/stop', async exchange => {
+    const { graceMs } = await bodyOf(exchange, taskStop)
+    letWait(exchange)
+    answer(exchange.response, 200, await control.stopTask(exchange.params.task ?? '', graceMs))
+  })
+  on('POST', '/v1/tasks/:task/kill', async exchange => {
+    const { signal } = await bodyOf(exchange, taskKill)
+    await control.killTask(exchange.params.task ?? '', signal)
+    answer(exchange.response, 204)
+  })
+}
+
+function addTaskStreams(on: On, control: Control): void {
+  on('GET', '/v1/tasks/:task/wait', async exchange => {
+    check(nothing, exchange.query)
+    letWait(exchange)
+    const view = await control.waitTask(exchange.params.task ?? '', exchange.signal)
+    answer(exchange.response, 200, view)
+  })
+  on('GET', '/v1/tasks/:task/logs', async exchange => {
+    const { follow, tail } = check(taskLogs, exchange.query)
+    const task = exchange.params.task ?? ''
+    const path = control.taskLogPath(task)
+    letWait(exchange)
+    // The wait ends with the exchange: for whoever only reads what is there it is not begun.
+    const over = new AbortController()
+    const signal = AbortSignal.any([exchange.signal, over.signal])
+    const ended = follow ? control.waitTask(task, signal) : Promise.resolve()
+    const log = readTaskLog({ path, follow, tailLines: tail, ended, signal: exchange.signal })
+    exchange.response.writeHead(200, { 'content-type': 'application/octet-stream' })
+    exchange.response.flushHeaders()
+    try {
+      await pipeline(Readable.from(log), exchange.response)
+    } finally {
+      over.abort()
+    }
+  })
+}
+
+/** A route without body and query, that answers what `ask` gives. */
+function plain(
+  ask: (params: Record<string, string>) => unknown, status: 200 | 204 = 200,
+): Handler {
+  return async ({ params, query, response }) => {
+    check(nothing, query)
+    const view = await ask(params as Record<string, string>)
+    answer(response, status, status === 204 ? undefined : view)
+  }
+}
+
+async function bodyOf<S extends z.ZodType>(
+  { request, query }: Exchange, schema: S,
+): Promise<z.output<S>> {
+  check(nothing, query)
+  return check(schema, await readJson(request))
+}
+
+/** Lifts the idle time-out of the connection: this answer may be long in coming. */
+function letWait({ request }: Exchange): void {
+  request.socket.setTimeout(0)
+}
