@@ -1,0 +1,21 @@
+// The one memory of the packet worker. A fixed WebAssembly memory, so that its octets never move and a
+// WebAssembly checksum can run over them.
+import { makeRing, type Ring } from './ring.ts'
+import { addressOf } from './syscalls.ts'
+
+const PAGE_OCTETS = 65_536
+const TRIES_MAX = 8
+export const ARENA_PAGES = 160 // 10 MiB: receive slots, TAP area, message headers
+
+/**
+ * A ring whose memory does not cross a 4 GiB line, so that every pointer into it has one upper half.
+ * @throws RangeError when the kernel gives no such memory
+ */
+export function makeArena(pages = ARENA_PAGES): Ring {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    const base = addressOf(memory.buffer)
+    if ((base % 2 ** 32) + pages * PAGE_OCTETS < 2 ** 32) return makeRing(memory.buffer, base)
+  }
+  throw new RangeError('no memory below one 4 GiB line for the packet path')
+}

@@ -1,0 +1,66 @@
+// hot: every frame of a batch is a number into these arrays; its octets lie in one fixed memory
+
+/** Frames that one receive may bring. */
+export const FRAMES_MAX = 128
+
+/** Octets in front of a frame that belong to the port: struct virtio_net_hdr, linux/virtio_net.h. */
+export const VNET_HEADER_OCTETS = 10
+
+/** The largest frame: what fits into one UDP datagram, or one TAP read with segmentation offload. */
+export const FRAME_OCTETS_MAX = 65_550
+
+/** Addresses are kept ready for every offset that is a multiple of this. */
+export const ADDRESS_STEP_OCTETS = 64
+
+export type Ring = Readonly<{
+  octets: Uint8Array
+  view: DataView
+  words: Int32Array
+  /** Address of the first octet, 0 when the memory is never handed to the kernel. */
+  base: number
+  /**
+   * Address of each ADDRESS_STEP_OCTETS. A number above 2^31 is an object to the engine, and making
+   * one for each system call would be garbage; so they are all made once.
+   */
+  addresses: readonly unknown[]
+  /** Where each frame of the batch begins and how long it is, in octets. */
+  at: Int32Array
+  length: Int32Array
+  /** For datagrams of the underlay: the sender's IPv4 address and the outer TOS octet. */
+  source: Int32Array
+  tos: Uint8Array
+  /** Octets reserved so far, at index 0. */
+  reserved: Int32Array
+}>
+
+/** @param base address of `memory`, or 0 when no system call will see it */
+export function makeRing(memory: ArrayBuffer, base: number): Ring {
+  const addresses: unknown[] = ['tagged'] // a string first, so that the numbers stay objects
+  for (let at = 0; at < memory.byteLength; at += ADDRESS_STEP_OCTETS) {
+    addresses[at / ADDRESS_STEP_OCTETS] = base + at
+  }
+  return {
+    octets: new Uint8Array(memory),
+    view: new DataView(memory),
+    words: new Int32Array(memory),
+    base,
+    addresses,
+    at: new Int32Array(FRAMES_MAX),
+    length: new Int32Array(FRAMES_MAX),
+    source: new Int32Array(FRAMES_MAX),
+    tos: new Uint8Array(FRAMES_MAX),
+    reserved: new Int32Array(1),
+  }
+}
+
+/**
+ * Set `octets` of the ring aside for ever, at start. Answers an offset that is a multiple of 64.
+ * @throws RangeError when the memory is used up: the sizes are constants, so this is a mistake of ours
+ */
+export function makeRoom(ring: Ring, octets: number): number {
+  const at = ring.reserved[0] ?? 0
+  const end = (at + octets + 63) & ~63
+  if (end > ring.octets.length) throw new RangeError('the ring is too small for its parts')
+  ring.reserved[0] = end
+  return at
+}

@@ -1,0 +1,98 @@
+// hot: the way of a frame between an endpoint's TAP device and the ring
+import {
+  EBADFD, EBUSY, EINVAL, ENOENT, EPERM, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, O_CLOEXEC, O_NONBLOCK,
+  O_RDWR, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST,
+} from './constants.ts'
+import { KernelError } from '../base/errors.ts'
+import type { FramePort } from './port.ts'
+import {
+  ADDRESS_STEP_OCTETS, FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS,
+} from './ring.ts'
+import { close, ioctl, ioctlValue, open, read, write } from './syscalls.ts'
+
+const TUN_DEVICE = '/dev/net/tun'
+const IFNAME_OCTETS = 16
+const IFREQ_OCTETS = 40
+
+/** Frames of one read of a TAP, so that one endpoint cannot keep the others waiting. */
+export const TAP_BATCH_FRAMES = 64
+const AREA_OCTETS = 1 << 20
+const SLOT_OCTETS_MAX = (FRAME_OCTETS_MAX + VNET_HEADER_OCTETS + 63) & ~63
+
+/**
+ * Create or attach to the persistent TAP `name` in the calling thread's network namespace. It outlives
+ * this process with its addresses and routes, so that a restart of the daemon costs a task nothing.
+ * @param name  1 to 15 octets, no slash
+ * @returns     descriptor, non-blocking; one read is a virtio_net_hdr and one Ethernet frame
+ * @throws      KernelError ENOENT (no tun driver), EPERM (no CAP_NET_ADMIN), EBUSY (held by another)
+ * @source      Linux Documentation/networking/tuntap.rst 3.1, linux/if_tun.h
+ */
+export function makeTap(name: string): number {
+  const fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+  if (fd < 0) throw makeTunError('open', -fd, name)
+  const request = new Uint8Array(IFREQ_OCTETS)
+  request.set(new TextEncoder().encode(name).subarray(0, IFNAME_OCTETS - 1))
+  new DataView(request.buffer).setUint16(IFNAME_OCTETS, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, true)
+  const made = ioctl(fd, TUNSETIFF, request)
+  const kept = made < 0 ? made : ioctlValue(fd, TUNSETPERSIST, 1)
+  const result = kept < 0 ? kept : ioctlValue(fd, TUNSETOFFLOAD, 0)
+  if (result >= 0) return fd
+  close(fd)
+  throw makeTunError(made < 0 ? 'ioctl TUNSETIFF' : 'ioctl TUNSETPERSIST', -result, name)
+}
+
+function makeTunError(call: string, errno: number, device: string): KernelError {
+  const hint = errno === ENOENT ? `${TUN_DEVICE} is missing; load the driver with: modprobe tun`
+    : errno === EPERM ? 'creating a TAP needs root or CAP_NET_ADMIN'
+      : errno === EBUSY ? 'another process holds this TAP; is a second daemon running?'
+        : errno === EINVAL ? 'a device of this name that is no TAP of ours stands in the way' : ''
+  return new KernelError(call, errno, { device }, hint)
+}
+
+/** Where all TAPs of one worker read to: a batch is finished before the next TAP is read. */
+export function makeTapArea(ring: Ring): number {
+  return makeRoom(ring, AREA_OCTETS)
+}
+
+export class TapPort implements FramePort {
+  readonly fd: number
+  readonly #ring: Ring
+  readonly #area: number
+
+  /** @param area from makeTapArea, shared by all TAPs of the ring */
+  constructor(ring: Ring, area: number, fd: number) {
+    this.#ring = ring
+    this.#area = area
+    this.fd = fd
+  }
+
+  receive(): number {
+    const ring = this.#ring
+    const end = this.#area + AREA_OCTETS - SLOT_OCTETS_MAX
+    let at = this.#area
+    let count = 0
+    while (count < TAP_BATCH_FRAMES && at <= end) {
+      const octets = read(this.fd, ring.addresses[at / ADDRESS_STEP_OCTETS] as number,
+        SLOT_OCTETS_MAX)
+      if (octets < 0) return count === 0 && octets === -EBADFD ? octets : count
+      ring.at[count] = at + VNET_HEADER_OCTETS
+      ring.length[count] = octets - VNET_HEADER_OCTETS
+      count += 1
+      at = (at + octets + 63) & ~63
+    }
+    return count
+  }
+
+  send(at: number, lengthOctets: number): number {
+    const start = at - VNET_HEADER_OCTETS
+    const known = start % ADDRESS_STEP_OCTETS === 0
+    const address = known ? this.#ring.addresses[start / ADDRESS_STEP_OCTETS] as number
+      : this.#ring.base + start
+    const result = write(this.fd, address, lengthOctets + VNET_HEADER_OCTETS)
+    return result < 0 ? result : 0
+  }
+
+  close(): void {
+    close(this.fd)
+  }
+}

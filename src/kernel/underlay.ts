@@ -1,0 +1,132 @@
+// Sockets of the underlay: one that receives on the VXLAN port, and several that only send, each from
+// its own source port, because a flow's hash chooses the outer source port (RFC 7348 section 5) and a
+// UDP socket has exactly one.
+import { KernelError, ConflictError } from '../base/errors.ts'
+import { formatIpv4 } from '../base/text.ts'
+import {
+  AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVTOS, IP_TTL,
+  SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_ATTACH_FILTER, SO_MEMINFO, SO_NO_CHECK,
+  SO_RCVBUFFORCE, SO_SNDBUFFORCE,
+} from './constants.ts'
+import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
+
+export const SOURCE_PORT_FIRST = 49_152
+export const SOURCE_PORTS = 16_384
+/** Sending sockets, a power of two. */
+export const SENDERS = 16
+export const SOCKET_BUFFER_OCTETS = 8 << 20
+const SK_MEMINFO_DROPS = 8 // linux/sock_diag.h
+
+export type UnderlaySpec = Readonly<{
+  address: number
+  port: number
+  ttl: number
+  /** Outer UDP checksum: real, or zero as RFC 7348 section 5 also allows. */
+  udpChecksum: boolean
+}>
+
+export type UnderlaySockets = Readonly<{ receiver: number; senders: number[]; ports: number[] }>
+
+/**
+ * Open the sockets, or none.
+ * @throws ConflictError when the port is taken, KernelError for all else
+ */
+export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
+  const opened: number[] = []
+  try {
+    const receiver = openSocket(spec, opened)
+    const bound = bind(receiver, sockaddr(spec.address, spec.port))
+    if (bound < 0) throw bindError(-bound, spec)
+    set(receiver, IPPROTO_IP, IP_RECVTOS, 1)
+    const ports: number[] = []
+    const senders: number[] = []
+    for (let i = 0; i < SENDERS; i++) {
+      const sender = openSocket(spec, opened)
+      dropAllInput(sender)
+      ports.push(bindSourcePort(sender, spec, i))
+      senders.push(sender)
+    }
+    return { receiver, senders, ports }
+  } catch (error) {
+    for (const fd of opened) close(fd)
+    throw error
+  }
+}
+
+export function closeUnderlay(sockets: UnderlaySockets): void {
+  close(sockets.receiver)
+  for (const fd of sockets.senders) close(fd)
+}
+
+/** Datagrams that the kernel dropped because the receive buffer was full, since it was opened. */
+export function receiveQueueDrops(fd: number): number {
+  const value = new Uint8Array(9 * 4)
+  const octets = getsockopt(fd, SOL_SOCKET, SO_MEMINFO, value)
+  if (octets < (SK_MEMINFO_DROPS + 1) * 4) return 0
+  return new DataView(value.buffer).getUint32(SK_MEMINFO_DROPS * 4, true)
+}
+
+function openSocket(spec: UnderlaySpec, opened: number[]): number {
+  const fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+  if (fd < 0) throw new KernelError('socket', -fd)
+  opened.push(fd)
+  set(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER_OCTETS)
+  set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER_OCTETS)
+  set(fd, IPPROTO_IP, IP_TTL, spec.ttl)
+  // A VTEP must not fragment (RFC 7348 section 4.3): what does not fit is refused and counted.
+  set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+  if (!spec.udpChecksum) set(fd, SOL_SOCKET, SO_NO_CHECK, 1)
+  return fd
+}
+
+function bindError(errno: number, spec: UnderlaySpec): Error {
+  const where = `${formatIpv4(spec.address)}:${spec.port}`
+  if (errno === EADDRINUSE) {
+    return new ConflictError(`UDP ${where} is in use by another program (see: ss -ulpn); stop it, or `
+      + 'choose another underlay.port', { address: where })
+  }
+  const hint = errno === EADDRNOTAVAIL ? 'this machine does not have the address; set underlay.address'
+    : ''
+  return new KernelError('bind', errno, { address: where }, hint)
+}
+
+/** The i-th part of the source port range, from its first free port on. */
+function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
+  const part = SOURCE_PORTS / SENDERS
+  const first = SOURCE_PORT_FIRST + i * part
+  let result = 0
+  for (let port = first; port < first + part; port++) {
+    if (port === spec.port) continue
+    result = bind(fd, sockaddr(spec.address, port))
+    if (result >= 0) return port
+    if (result !== -EADDRINUSE) break
+  }
+  throw bindError(-result, { ...spec, port: first })
+}
+
+/** A sender must not collect what strangers send to its port: the filter `ret #0` lets nothing in. */
+function dropAllInput(fd: number): void {
+  const instruction = new Uint8Array(8)
+  new DataView(instruction.buffer).setUint16(0, 0x06, true) // BPF_RET | BPF_K, linux/filter.h
+  const program = new Uint8Array(16)
+  const view = new DataView(program.buffer)
+  view.setUint16(0, 1, true)
+  view.setBigUint64(8, BigInt(addressOf(instruction)), true)
+  const result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program)
+  if (result < 0) throw new KernelError('setsockopt SO_ATTACH_FILTER', -result)
+}
+
+function set(fd: number, level: number, name: number, value: number): void {
+  const result = setsockopt(fd, level, name, new Uint8Array(new Int32Array([value]).buffer))
+  if (result < 0) throw new KernelError('setsockopt', -result, { level, name, value })
+}
+
+/** struct sockaddr_in, linux/in.h. */
+function sockaddr(address: number, port: number): Uint8Array {
+  const octets = new Uint8Array(16)
+  const view = new DataView(octets.buffer)
+  view.setUint16(0, AF_INET, true)
+  view.setUint16(2, port, false)
+  view.setUint32(4, address >>> 0, false)
+  return octets
+}

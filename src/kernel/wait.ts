@@ -1,0 +1,81 @@
+// hot: which descriptors have something to read, by epoll(7), level-triggered
+import { KernelError } from '../base/errors.ts'
+import {
+  EINTR, EPOLLIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC, O_NONBLOCK,
+} from './constants.ts'
+import type { Waiter } from './port.ts'
+import { ADDRESS_STEP_OCTETS, makeRoom, type Ring } from './ring.ts'
+import { close, epollCreate1, epollCtl, epollWait, eventfd, read, write } from './syscalls.ts'
+
+const READY_MAX = 256
+/** struct epoll_event is packed on x86-64 only: linux/eventpoll.h, EPOLL_PACKED. */
+const EVENT_OCTETS = process.arch === 'x64' ? 12 : 16
+const DATA_AT = EVENT_OCTETS - 8
+
+/** The wake descriptor: written by another thread, seen as a ready token. */
+export function makeWake(): number {
+  const fd = eventfd(0, O_NONBLOCK | O_CLOEXEC)
+  if (fd < 0) throw new KernelError('eventfd', -fd)
+  return fd
+}
+
+/** Wake the thread that waits on `fd`. Cheap, may be called at any time. */
+export function wake(fd: number, addressOfOne: number): void {
+  write(fd, addressOfOne, 8)
+}
+
+export class Epoll implements Waiter {
+  readonly ready = new Int32Array(READY_MAX)
+  readonly #fd: number
+  readonly #ring: Ring
+  readonly #events: number
+  readonly #scratch: number
+
+  constructor(ring: Ring) {
+    this.#fd = epollCreate1(O_CLOEXEC)
+    if (this.#fd < 0) throw new KernelError('epoll_create1', -this.#fd)
+    this.#ring = ring
+    this.#events = makeRoom(ring, READY_MAX * EVENT_OCTETS)
+    this.#scratch = makeRoom(ring, 8)
+  }
+
+  /** @param token what `ready` shows for this descriptor, 0 to 2^31 - 1 */
+  makeWatched(fd: number, token: number): void {
+    const event = new Uint8Array(EVENT_OCTETS)
+    const view = new DataView(event.buffer)
+    view.setUint32(0, EPOLLIN, true)
+    view.setInt32(DATA_AT, token, true)
+    const result = epollCtl(this.#fd, EPOLL_CTL_ADD, fd, event)
+    if (result < 0) throw new KernelError('epoll_ctl ADD', -result, { fd, token })
+  }
+
+  makeUnwatched(fd: number): void {
+    epollCtl(this.#fd, EPOLL_CTL_DEL, fd, new Uint8Array(EVENT_OCTETS))
+  }
+
+  wait(timeoutMs: number): number {
+    const address = this.#ring.addresses[this.#events / ADDRESS_STEP_OCTETS] as number
+    const count = epollWait(this.#fd, address, READY_MAX, timeoutMs)
+    if (count < 0) {
+      if (count === -EINTR) return 0
+      this.#makeFailure(-count)
+    }
+    for (let i = 0; i < count; i++) {
+      this.ready[i] = this.#ring.view.getInt32(this.#events + i * EVENT_OCTETS + DATA_AT, true)
+    }
+    return count
+  }
+
+  /** Empty the eventfd `fd`, so that it is not ready any more. */
+  drain(fd: number): void {
+    read(fd, this.#ring.addresses[this.#scratch / ADDRESS_STEP_OCTETS] as number, 8)
+  }
+
+  close(): void {
+    close(this.#fd)
+  }
+
+  #makeFailure(errno: number): never {
+    throw new KernelError('epoll_wait', errno)
+  }
+}

@@ -1,0 +1,79 @@
+// hot: counters are numbers in shared memory, with one writer: the packet worker
+
+/** Why a frame was dropped. The names are what `tapmesh status` shows; their order is their index. */
+export const DROP_NAMES = [
+  'malformed', 'bad_flags', 'bad_vni', 'unknown_vtep', 'spoofed_mac', 'spoofed_address',
+  'source_is_local', 'source_is_group', 'too_large', 'unknown_mac', 'no_vtep', 'to_itself',
+  'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
+  'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
+] as const
+export type DropName = (typeof DROP_NAMES)[number]
+
+export const DROP_MALFORMED = 0
+export const DROP_BAD_FLAGS = 1
+export const DROP_BAD_VNI = 2
+export const DROP_UNKNOWN_VTEP = 3
+export const DROP_SPOOFED_MAC = 4
+export const DROP_SPOOFED_ADDRESS = 5
+export const DROP_SOURCE_IS_LOCAL = 6
+export const DROP_SOURCE_IS_GROUP = 7
+export const DROP_TOO_LARGE = 8
+export const DROP_UNKNOWN_MAC = 9
+export const DROP_NO_VTEP = 10
+export const DROP_TO_ITSELF = 11
+export const DROP_ECN_CONGESTION = 12
+export const DROP_TAP_FULL = 13
+export const DROP_TAP_DOWN = 14
+export const DROP_UNDERLAY_FULL = 15
+export const DROP_UNDERLAY_UNREACHABLE = 16
+export const DROP_UNDERLAY_TOO_LARGE = 17
+export const DROP_UNDERLAY_REFUSED = 18
+export const DROP_TRUNCATED = 19
+/** Counted by the kernel, read by the control side: the socket's receive buffer was full. */
+export const DROP_UNDERLAY_RECEIVE_FULL = 20
+
+/** What else is counted, behind the drops. */
+export const COUNT_NAMES = [
+  'frames.tap_in', 'octets.tap_in', 'frames.tap_out', 'octets.tap_out',
+  'frames.underlay_in', 'octets.underlay_in', 'frames.underlay_out', 'octets.underlay_out',
+  'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
+  'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
+] as const
+
+const FIRST = DROP_NAMES.length
+export const COUNT_TAP_IN = FIRST
+export const COUNT_TAP_OUT = FIRST + 2
+export const COUNT_UNDERLAY_IN = FIRST + 4
+export const COUNT_UNDERLAY_OUT = FIRST + 6
+export const COUNT_FLOODED = FIRST + 8
+export const COUNT_ARP_ANSWERED = FIRST + 9
+export const COUNT_TOO_LARGE_SENT = FIRST + 10
+export const COUNT_TOO_LARGE_LIMITED = FIRST + 11
+export const COUNT_LEARNED = FIRST + 12
+export const COUNT_MOVED = FIRST + 13
+export const COUNT_EVICTED = FIRST + 14
+export const COUNT_AGED = FIRST + 15
+export const COUNT_PARTIAL = FIRST + 16
+export const COUNT_BREATHS = FIRST + 17
+/** Not a counter: entries in the learned table now. */
+export const GAUGE_LEARNED = FIRST + 18
+/** Not a counter: the table generation in use. */
+export const GAUGE_GENERATION = FIRST + 19
+
+/**
+ * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
+ * A double is read and written in one piece, so the control side may read while the worker writes.
+ */
+export type Counters = Float64Array
+
+export const COUNTERS = FIRST + 20
+
+export function makeCounters(): Counters {
+  return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))
+}
+
+/** One frame of `lengthOctets` for the pair of counters that begins at `which`. */
+export function countFrame(counters: Counters, which: number, lengthOctets: number): void {
+  counters[which]! += 1
+  counters[which + 1]! += lengthOctets
+}

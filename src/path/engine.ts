@@ -1,0 +1,39 @@
+// hot: one breath of the packet worker: wait, then serve every port that has something, a batch each
+import type { Waiter } from '../kernel/port.ts'
+import { COUNT_BREATHS } from './counters.ts'
+import { fromPort } from './inside.ts'
+import { age } from './learned.ts'
+import { fromUnderlay } from './outside.ts'
+import { ICMP_PER_SECOND, type Plane } from './plane.ts'
+
+/** Tokens of the waiter. A port has TOKEN_FIRST_PORT plus its slot. */
+export const TOKEN_WAKE = 0
+export const TOKEN_UNDERLAY = 1
+export const TOKEN_FIRST_PORT = 2
+
+/** Entries that may age out in one breath, so that it stays short. */
+const AGED_PER_BREATH = 256
+
+/** Answers true when the wake token was among the ready ones. */
+export function breathe(plane: Plane, waiter: Waiter, timeoutMs: number): boolean {
+  const ready = waiter.wait(timeoutMs)
+  tick(plane)
+  let woken = false
+  for (let i = 0; i < ready; i++) {
+    const token = waiter.ready[i]!
+    if (token === TOKEN_WAKE) woken = true
+    else if (token === TOKEN_UNDERLAY) fromUnderlay(plane)
+    else fromPort(plane, token - TOKEN_FIRST_PORT)
+  }
+  plane.counters[COUNT_BREATHS]! += 1
+  return woken
+}
+
+/** The clock is read once a breath. */
+function tick(plane: Plane): void {
+  const nowSeconds = Math.floor(plane.clock.nowMs() / 1000)
+  if (nowSeconds === plane.nowSeconds) return
+  plane.nowSeconds = nowSeconds
+  plane.icmpLeft = ICMP_PER_SECOND
+  age(plane.learned, nowSeconds, AGED_PER_BREATH)
+}

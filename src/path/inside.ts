@@ -1,0 +1,181 @@
+// hot: frames that an endpoint sends: checked, then switched to a neighbour, the tunnel, or all
+import {
+  ARP_REQUEST, arpOperation, arpSenderAddress, arpSenderMacHigh, arpSenderMacLow, arpTargetAddress,
+  turnArpIntoReply,
+} from '../wire/arp.ts'
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wire/ether.ts'
+import { ipv4Source } from '../wire/ipv4.ts'
+import { ipv6Word } from '../wire/ipv6.ts'
+import {
+  COUNT_ARP_ANSWERED, COUNT_FLOODED, COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP,
+  DROP_SOURCE_IS_GROUP, DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TOO_LARGE, DROP_TO_ITSELF,
+} from './counters.ts'
+import { flowHash, type Frame, parseFrame } from './frame.ts'
+import {
+  NETWORK_FIRST_MEMBER, NETWORK_FIRST_PORT, NETWORK_LEARNED_MAX, NETWORK_MEMBERS, NETWORK_MTU,
+  NETWORK_PORTS, NETWORK_VNI, PORT_ADDRESS, PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW,
+  PORT_NETWORK, PORT_PROMISCUOUS,
+} from './image.ts'
+import { findLearned, learn } from './learned.ts'
+import { deliver, drop, flush, outerTos, type Plane, tunnel } from './plane.ts'
+import {
+  findMember, findPortByAddress, findPortByMac, listedSlot, networkWord, portWord,
+} from './tables.ts'
+import { answerTooLarge } from './too-large.ts'
+
+const ETHER_HEADER_OCTETS = 14
+
+/** Receive one batch from the port in `slot` and send every frame where it belongs. */
+export function fromPort(plane: Plane, slot: number): number {
+  const port = plane.ports[slot]
+  if (port === undefined) return 0
+  const count = port.receive()
+  for (let i = 0; i < count; i++) {
+    const at = plane.ring.at[i]!
+    const lengthOctets = plane.ring.length[i]!
+    countFrame(plane.counters, COUNT_TAP_IN, lengthOctets)
+    switchFromPort(plane, slot, at, lengthOctets)
+  }
+  if (count > 0) flush(plane)
+  return count
+}
+
+function switchFromPort(plane: Plane, slot: number, at: number, lengthOctets: number): void {
+  const { frame, tables } = plane
+  const view = plane.ring.view
+  const network = portWord(tables, slot, PORT_NETWORK)
+  if (!parseFrame(view, at, lengthOctets, frame)) return drop(plane, DROP_MALFORMED)
+  if ((frame.sourceHigh & 0x0100) !== 0) return drop(plane, DROP_SOURCE_IS_GROUP)
+  if (portWord(tables, slot, PORT_PROMISCUOUS) === 0) {
+    const reason = sourceFault(plane, slot, frame)
+    if (reason >= 0) return drop(plane, reason)
+  } else if (findPortByMac(tables, network, frame.sourceHigh, frame.sourceLow) < 0) {
+    learn(plane.learned, networkWord(tables, network, NETWORK_VNI),
+      networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh, frame.sourceLow, slot, 0,
+      plane.nowSeconds)
+  }
+  if (lengthOctets > networkWord(tables, network, NETWORK_MTU) + ETHER_HEADER_OCTETS) {
+    answerTooLarge(plane, slot, networkWord(tables, network, NETWORK_MTU))
+    return drop(plane, DROP_TOO_LARGE)
+  }
+  if (isGroupMac(view, at)) switchGroup(plane, slot, network)
+  else switchUnicast(plane, slot, network)
+}
+
+/** The reason to drop what does not come from the endpoint's own addresses, or -1. */
+function sourceFault(plane: Plane, slot: number, frame: Frame): number {
+  const { tables } = plane
+  const view = plane.ring.view
+  const high = portWord(tables, slot, PORT_MAC_HIGH)
+  const low = portWord(tables, slot, PORT_MAC_LOW)
+  if (frame.sourceHigh !== high || frame.sourceLow !== low) return DROP_SPOOFED_MAC
+  if (frame.etherType === ETHERTYPE_IPV4) {
+    if (frame.ipHeaderOctets === 0) return DROP_MALFORMED
+    const own = ipv4Source(view, frame.l3At) === portWord(tables, slot, PORT_ADDRESS)
+    return own ? -1 : DROP_SPOOFED_ADDRESS
+  }
+  if (frame.etherType === ETHERTYPE_ARP) return arpFault(plane, slot, frame)
+  if (frame.etherType === ETHERTYPE_IPV6) {
+    if (frame.ipHeaderOctets === 0) return DROP_MALFORMED
+    return isOwnLinkLocal(plane, slot, frame) ? -1 : DROP_SPOOFED_ADDRESS
+  }
+  return -1
+}
+
+function arpFault(plane: Plane, slot: number, frame: Frame): number {
+  const view = plane.ring.view
+  if (arpOperation(view, frame.l3At, frame.l3Octets) < 0) return DROP_MALFORMED
+  if (arpSenderMacHigh(view, frame.l3At) !== frame.sourceHigh
+    || arpSenderMacLow(view, frame.l3At) !== frame.sourceLow) return DROP_SPOOFED_MAC
+  const sender = arpSenderAddress(view, frame.l3At)
+  // A probe before an address is taken has sender 0: RFC 5227 section 1.1.
+  const own = sender === 0 || sender === portWord(plane.tables, slot, PORT_ADDRESS)
+  return own ? -1 : DROP_SPOOFED_ADDRESS
+}
+
+/** The unspecified address is what duplicate address detection sends from: RFC 4862 section 5.4.2. */
+function isOwnLinkLocal(plane: Plane, slot: number, frame: Frame): boolean {
+  const view = plane.ring.view
+  let unspecified = true
+  let own = true
+  for (let i = 0; i < 4; i++) {
+    const word = ipv6Word(view, frame.l3At, i)
+    if (word !== 0) unspecified = false
+    if (word !== portWord(plane.tables, slot, PORT_LINK_LOCAL + i)) own = false
+  }
+  return own || unspecified
+}
+
+function switchGroup(plane: Plane, slot: number, network: number): void {
+  const { frame } = plane
+  if (frame.etherType === ETHERTYPE_ARP && answerArp(plane, slot, network)) return
+  const sent = floodPorts(plane, slot, network, false) + floodTunnel(plane, network)
+  if (sent === 0) drop(plane, DROP_NO_VTEP)
+}
+
+/** Answer for an endpoint of ours that somebody asks for, so that the question goes no further. */
+function answerArp(plane: Plane, slot: number, network: number): boolean {
+  const { frame, tables } = plane
+  const view = plane.ring.view
+  if (arpOperation(view, frame.l3At, frame.l3Octets) !== ARP_REQUEST) return false
+  const target = arpTargetAddress(view, frame.l3At)
+  const owner = findPortByAddress(tables, network, target)
+  if (owner < 0 || owner === slot) return false
+  turnArpIntoReply(view, frame.at, frame.l3At, portWord(tables, owner, PORT_MAC_HIGH),
+    portWord(tables, owner, PORT_MAC_LOW))
+  deliver(plane, slot, frame.at, frame.lengthOctets)
+  plane.counters[COUNT_ARP_ANSWERED]! += 1
+  return true
+}
+
+function switchUnicast(plane: Plane, slot: number, network: number): void {
+  const { frame, tables } = plane
+  const local = findPortByMac(tables, network, frame.destinationHigh, frame.destinationLow)
+  if (local === slot) return drop(plane, DROP_TO_ITSELF)
+  if (local >= 0) return deliver(plane, local, frame.at, frame.lengthOctets)
+  const entry = findLearned(plane.learned, networkWord(tables, network, NETWORK_VNI),
+    frame.destinationHigh, frame.destinationLow)
+  if (entry >= 0) {
+    const port = plane.learned.port[entry]!
+    if (port === slot) return drop(plane, DROP_TO_ITSELF)
+    if (port >= 0) return deliver(plane, port, frame.at, frame.lengthOctets)
+    const member = findMember(tables, network, plane.learned.address[entry]!)
+    if (member >= 0) {
+      return tunnel(plane, network, member, flowHash(plane.ring.view, frame),
+        outerTos(plane, frame), frame.at, frame.lengthOctets)
+    }
+  }
+  const sent = floodPorts(plane, slot, network, true) + floodTunnel(plane, network)
+  if (sent === 0) drop(plane, DROP_NO_VTEP)
+}
+
+/** Copy the frame to the other local ports: all, or for unknown unicast the promiscuous ones. */
+export function floodPorts(plane: Plane, from: number, network: number, promiscuous: boolean): number {
+  const { frame, tables } = plane
+  const first = networkWord(tables, network, NETWORK_FIRST_PORT)
+  const end = first + networkWord(tables, network, NETWORK_PORTS)
+  let sent = 0
+  for (let n = first; n < end; n++) {
+    const slot = listedSlot(tables, n)
+    if (slot === from) continue
+    if (promiscuous && portWord(tables, slot, PORT_PROMISCUOUS) === 0) continue
+    deliver(plane, slot, frame.at, frame.lengthOctets)
+    sent += 1
+  }
+  return sent
+}
+
+/** Head-end replication: one datagram to every VTEP of the network, none of them a copy. */
+function floodTunnel(plane: Plane, network: number): number {
+  const { frame, tables } = plane
+  const members = networkWord(tables, network, NETWORK_MEMBERS)
+  if (members === 0) return 0
+  const first = networkWord(tables, network, NETWORK_FIRST_MEMBER)
+  const flow = flowHash(plane.ring.view, frame)
+  const tos = outerTos(plane, frame)
+  for (let member = first; member < first + members; member++) {
+    tunnel(plane, network, member, flow, tos, frame.at, frame.lengthOctets)
+  }
+  plane.counters[COUNT_FLOODED]! += members
+  return members
+}

@@ -1,0 +1,122 @@
+// hot: look-ups in the table image that is in use
+import { hash3 } from './hash.ts'
+import {
+  HEAD_AT_ADDRESS_INDEX, HEAD_AT_MAC_INDEX, HEAD_AT_MEMBERS, HEAD_AT_MEMBER_INDEX, HEAD_AT_NETWORKS,
+  HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_VNI_INDEX, HEAD_GENERATION, HEAD_MEMBERS, HEAD_NETWORKS,
+  HEAD_SLOTS, INDEX_SEED, MEMBER_ADDRESS, MEMBER_NETWORK, MEMBER_WORDS, NETWORK_VNI, NETWORK_WORDS,
+  PORT_ADDRESS, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_WORDS,
+} from './image.ts'
+
+/** An image opened: its words, and where each table begins in them. */
+export type Tables = Readonly<{
+  words: Int32Array
+  generation: number
+  networkCount: number
+  /** Port slots, empty ones included. */
+  slotCount: number
+  memberCount: number
+  networks: number
+  ports: number
+  portLists: number
+  members: number
+  vniIndex: number
+  memberIndex: number
+  macIndex: number
+  addressIndex: number
+}>
+
+export function makeTables(image: ArrayBuffer): Tables {
+  const words = new Int32Array(image)
+  return {
+    words,
+    generation: words[HEAD_GENERATION]!,
+    networkCount: words[HEAD_NETWORKS]!,
+    slotCount: words[HEAD_SLOTS]!,
+    memberCount: words[HEAD_MEMBERS]!,
+    networks: words[HEAD_AT_NETWORKS]!,
+    ports: words[HEAD_AT_PORTS]!,
+    portLists: words[HEAD_AT_PORT_LISTS]!,
+    members: words[HEAD_AT_MEMBERS]!,
+    vniIndex: words[HEAD_AT_VNI_INDEX]!,
+    memberIndex: words[HEAD_AT_MEMBER_INDEX]!,
+    macIndex: words[HEAD_AT_MAC_INDEX]!,
+    addressIndex: words[HEAD_AT_ADDRESS_INDEX]!,
+  }
+}
+
+/** A word of a network's row, by one of the NETWORK_ names. */
+export function networkWord(tables: Tables, network: number, which: number): number {
+  return tables.words[tables.networks + network * NETWORK_WORDS + which]!
+}
+
+/** A word of a port's row, by one of the PORT_ names. */
+export function portWord(tables: Tables, slot: number, which: number): number {
+  return tables.words[tables.ports + slot * PORT_WORDS + which]!
+}
+
+/** A word of a member's row, by one of the MEMBER_ names. */
+export function memberWord(tables: Tables, member: number, which: number): number {
+  return tables.words[tables.members + member * MEMBER_WORDS + which]!
+}
+
+/** The slot of the n-th port in the lists that networks point into. */
+export function listedSlot(tables: Tables, n: number): number {
+  return tables.words[tables.portLists + n]!
+}
+
+/** Index of the network with this VNI, or -1. */
+export function findNetwork(tables: Tables, vni: number): number {
+  const words = tables.words
+  const mask = words[tables.vniIndex]!
+  let bucket = hash3(INDEX_SEED, vni, 0, 0) & mask
+  for (;;) {
+    const row = words[tables.vniIndex + 1 + bucket]! - 1
+    if (row < 0 || networkWord(tables, row, NETWORK_VNI) === vni) return row
+    bucket = (bucket + 1) & mask
+  }
+}
+
+/** Index of the VTEP with this address in the network, or -1. */
+export function findMember(tables: Tables, network: number, address: number): number {
+  const words = tables.words
+  const mask = words[tables.memberIndex]!
+  let bucket = hash3(INDEX_SEED, network, address, 0) & mask
+  for (;;) {
+    const row = words[tables.memberIndex + 1 + bucket]! - 1
+    if (row < 0) return -1
+    if (memberWord(tables, row, MEMBER_ADDRESS) === address
+      && memberWord(tables, row, MEMBER_NETWORK) === network) return row
+    bucket = (bucket + 1) & mask
+  }
+}
+
+/** Slot of the local endpoint with this MAC, or -1. */
+export function findPortByMac(tables: Tables, network: number, high: number, low: number): number {
+  const words = tables.words
+  const mask = words[tables.macIndex]!
+  let bucket = hash3(INDEX_SEED, network, high, low) & mask
+  for (;;) {
+    const row = words[tables.macIndex + 1 + bucket]! - 1
+    if (row < 0) return -1
+    const slot = listedSlot(tables, row)
+    if (portWord(tables, slot, PORT_MAC_LOW) === low
+      && portWord(tables, slot, PORT_MAC_HIGH) === high
+      && portWord(tables, slot, PORT_NETWORK) === network) return slot
+    bucket = (bucket + 1) & mask
+  }
+}
+
+/** Slot of the local endpoint with this IPv4 address, or -1. */
+export function findPortByAddress(tables: Tables, network: number, address: number): number {
+  const words = tables.words
+  const mask = words[tables.addressIndex]!
+  let bucket = hash3(INDEX_SEED, network, address, 1) & mask
+  for (;;) {
+    const row = words[tables.addressIndex + 1 + bucket]! - 1
+    if (row < 0) return -1
+    const slot = listedSlot(tables, row)
+    if (portWord(tables, slot, PORT_ADDRESS) === address
+      && portWord(tables, slot, PORT_NETWORK) === network) return slot
+    bucket = (bucket + 1) & mask
+  }
+}

@@ -1,0 +1,81 @@
+// hot: a frame that is too large for the tunnel is answered with ICMP, so that its sender learns the MTU
+import { VNET_HEADER_OCTETS } from '../kernel/ring.ts'
+import {
+  ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHER_HEADER_OCTETS, isGroupMac, writeEtherHeader,
+} from '../wire/ether.ts'
+import {
+  fragmentationNeededOctets, icmpIsError, icmpType, icmpv6IsError, packetTooBigOctets,
+  writeFragmentationNeeded, writePacketTooBig,
+} from '../wire/icmp.ts'
+import {
+  IPV4_HEADER_OCTETS, ipv4Destination, ipv4FragmentOffset, ipv4Source, ipv4TotalOctets,
+  PROTOCOL_ICMP, writeIpv4Header,
+} from '../wire/ipv4.ts'
+import {
+  IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, PROTOCOL_ICMPV6, writeIpv6Header,
+} from '../wire/ipv6.ts'
+import { COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT } from './counters.ts'
+import type { Frame } from './frame.ts'
+import { deliver, type Plane } from './plane.ts'
+
+const TTL = 64
+
+/**
+ * Answer plane.frame in the name of its destination: "fragmentation needed" (RFC 1191 section 4) or
+ * "packet too big" (RFC 4443 section 3.2), at most ICMP_PER_SECOND. What must not be answered with an
+ * ICMP error is not: groups, later fragments, other errors (RFC 1122 section 3.2.2, RFC 4443 2.4).
+ */
+export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
+  const { frame } = plane
+  if (frame.ipHeaderOctets === 0 || isGroupMac(plane.ring.view, frame.at)) return
+  const isV4 = frame.etherType === ETHERTYPE_IPV4
+  if (isV4 ? !mayAnswerIpv4(plane.ring.view, frame) : !mayAnswerIpv6(plane.ring.view, frame)) return
+  if (plane.icmpLeft === 0) {
+    plane.counters[COUNT_TOO_LARGE_LIMITED]! += 1
+    return
+  }
+  plane.icmpLeft -= 1
+  plane.counters[COUNT_TOO_LARGE_SENT]! += 1
+  const at = plane.scratch + VNET_HEADER_OCTETS
+  // Tags of the offending frame are copied, so that the answer comes back in the same VLAN.
+  const tagOctets = frame.l3At - frame.at - ETHER_HEADER_OCTETS
+  writeEtherHeader(plane.ring.view, at, frame.sourceHigh, frame.sourceLow, frame.destinationHigh,
+    frame.destinationLow, frame.etherType)
+  for (let i = 0; i < tagOctets + 2; i++) {
+    plane.ring.octets[at + 12 + i] = plane.ring.octets[frame.at + 12 + i]!
+  }
+  const l3At = at + ETHER_HEADER_OCTETS + tagOctets
+  const octets = isV4 ? writeIpv4Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
+    : writeIpv6Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
+  deliver(plane, slot, at, l3At - at + octets)
+}
+
+function mayAnswerIpv4(view: DataView, frame: Frame): boolean {
+  if (ipv4FragmentOffset(view, frame.l3At) !== 0) return false
+  return frame.protocol !== PROTOCOL_ICMP || frame.l4Octets < 8
+    || !icmpIsError(icmpType(view, frame.l4At))
+}
+
+function mayAnswerIpv6(view: DataView, frame: Frame): boolean {
+  if (frame.etherType !== ETHERTYPE_IPV6) return false
+  return frame.protocol !== PROTOCOL_ICMPV6 || frame.l4Octets < 8
+    || !icmpv6IsError(icmpType(view, frame.l4At))
+}
+
+function writeIpv4Answer(view: DataView, frame: Frame, at: number, mtu: number): number {
+  const original = ipv4TotalOctets(view, frame.l3At)
+  const octets = IPV4_HEADER_OCTETS + fragmentationNeededOctets(original)
+  writeIpv4Header(view, at, octets, PROTOCOL_ICMP, TTL, 0, ipv4Destination(view, frame.l3At),
+    ipv4Source(view, frame.l3At), 0, true)
+  writeFragmentationNeeded(view, at + IPV4_HEADER_OCTETS, mtu, frame.l3At, original)
+  return octets
+}
+
+function writeIpv6Answer(view: DataView, frame: Frame, at: number, mtu: number): number {
+  const original = IPV6_HEADER_OCTETS + frame.l4Octets
+  const octets = packetTooBigOctets(original)
+  writeIpv6Header(view, at, octets, PROTOCOL_ICMPV6, TTL, 0, 0, frame.l3At + IPV6_DESTINATION,
+    frame.l3At + IPV6_SOURCE)
+  writePacketTooBig(view, at + IPV6_HEADER_OCTETS, mtu, frame.l3At, original, at + IPV6_SOURCE)
+  return IPV6_HEADER_OCTETS + octets
+}
