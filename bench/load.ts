@@ -1,0 +1,80 @@
+// The load generator: compiled from load.c at first use, and its commands as functions.
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { exec } from '../src/base/exec.ts'
+import { BenchError } from './hosts.ts'
+import type { End } from './subjects.ts'
+
+const SOURCE = join(import.meta.dirname, 'load.c')
+const FOLDER = join(import.meta.dirname, '.cache')
+const PROGRAM = join(FOLDER, 'load')
+const DATAGRAM_PORT = '7001'
+const ECHO_PORT = '7002'
+/** The sink waits so much longer than the sender sends: start-up, and the silence at the end. */
+const SINK_EXTRA_S = 3
+const MARGIN_MS = 15_000
+
+/** @throws BenchError with the compiler's words */
+export async function buildLoad(): Promise<void> {
+  if (existsSync(PROGRAM) && statSync(PROGRAM).mtimeMs >= statSync(SOURCE).mtimeMs) return
+  mkdirSync(FOLDER, { recursive: true })
+  const fresh = `${PROGRAM}.${process.pid}`
+  const built = await exec(['cc', '-O2', '-Wall', '-o', fresh, SOURCE])
+  if (built.code !== 0) throw new BenchError(`cannot compile ${SOURCE}: ${built.stderr.trim()}`)
+  renameSync(fresh, PROGRAM)
+}
+
+export type Datagrams = Readonly<{
+  sentPerSecond: number
+  receivedPerSecond: number
+  /** 0 to 1 */
+  loss: number
+  /** Share that came after one sent later */
+  late: number
+}>
+
+/** Send `octets` of payload at `rate` per second (0: as fast as it goes) for `seconds`. */
+export async function sendDatagrams(
+  from: End, to: End, octets: number, rate: number, seconds: number,
+): Promise<Datagrams> {
+  const sinkWords = [PROGRAM, 'sink', DATAGRAM_PORT, String(seconds + SINK_EXTRA_S)]
+  const sink = await to.host.start(sinkWords, to.netns, /^ready$/m)
+  const sent = lastLine(await from.host.run([PROGRAM, 'send', to.address, DATAGRAM_PORT,
+    String(octets), String(Math.round(rate)), String(seconds)], from.netns, margin(seconds)))
+  if (await sink.ended !== 0) throw new BenchError(`load sink: ${sink.output().trim()}`)
+  const got = lastLine(sink.output())
+  const received = got['received'] ?? 0
+  const count = sent['sent'] ?? 0
+  return {
+    sentPerSecond: count / (sent['seconds'] ?? 1),
+    // From the first to the last arrival: what a queue still held when the sender stopped counts
+    // with the time that it took.
+    receivedPerSecond: received / Math.max(got['seconds'] ?? 0, seconds / 2),
+    loss: count === 0 ? 1 : 1 - received / count,
+    late: received === 0 ? 0 : (got['late'] ?? 0) / received,
+  }
+}
+
+export async function startEcho(at: End): Promise<void> {
+  await at.host.start([PROGRAM, 'echo', ECHO_PORT], at.netns, /^ready$/m)
+}
+
+export type Answers = Readonly<{ perSecond: number; p50Us: number; p99Us: number }>
+
+/** Requests and answers of `octets` each, one at a time over one TCP connection, for `seconds`. */
+export async function askForAnswers(
+  from: End, to: End, octets: number, seconds: number,
+): Promise<Answers> {
+  const said = lastLine(await from.host.run([PROGRAM, 'ask', to.address, ECHO_PORT,
+    String(octets), String(seconds)], from.netns, margin(seconds)))
+  const { perSecond = 0, p50Us = 0, p99Us = 0 } = said
+  return { perSecond, p50Us, p99Us }
+}
+
+function lastLine(output: string): Record<string, number> {
+  return JSON.parse(output.trim().split('\n').at(-1) ?? '{}')
+}
+
+function margin(seconds: number): number {
+  return seconds * 1000 + MARGIN_MS
+}

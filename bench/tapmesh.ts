@@ -1,0 +1,59 @@
+// The subject of it all: one daemon per host, started and told what to do as a user does.
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { exec } from '../src/base/exec.ts'
+import type { Host, Running } from './hosts.ts'
+import { BenchError, waitUntil } from './hosts.ts'
+import type { End, Subject } from './subjects.ts'
+import { onBoth, TUNNEL_MTU, tunnelAddress, VNI } from './subjects.ts'
+
+const TAPMESH = join(import.meta.dirname, '..', 'bin', 'tapmesh')
+const START_TIMEOUT_MS = 15_000
+const STATUS_TIMEOUT_MS = 5_000
+
+export const tapmesh: Subject = {
+  name: 'tapmesh',
+  needs: {},
+  async version() {
+    const root = join(import.meta.dirname, '..')
+    const version = await exec([TAPMESH, '--version'])
+    const commit = await exec(['git', '-C', root, 'describe', '--always', '--dirty'])
+    return `${version.stdout.trim()} (${commit.stdout.trim() || 'no git'})`
+  },
+  async raise(hosts) {
+    const daemons = await onBoth(hosts, startDaemon)
+    const ends = await onBoth(hosts, addTask)
+    return { mtu: TUNNEL_MTU, ends, daemons }
+  },
+}
+
+async function startDaemon(host: Host): Promise<Running> {
+  // Under the host's own /run, so that it goes with the host.
+  writeFileSync(`/proc/${host.pid}/root/run/tapmesh.yaml`, configOf(host))
+  const daemon = await host.start([TAPMESH, 'daemon', '--config', '/run/tapmesh.yaml'])
+  let over = false
+  void daemon.ended.then(() => void (over = true))
+  await waitUntil(async () => over || await answers(host), START_TIMEOUT_MS, 'tapmesh daemon')
+  if (over) throw new BenchError(`tapmesh daemon ended: ${daemon.output().trim().slice(-600)}`)
+  return daemon
+}
+
+async function answers(host: Host): Promise<boolean> {
+  if (!existsSync(`/proc/${host.pid}/root/run/tapmesh/tapmesh.sock`)) return false
+  return await host.run([TAPMESH, 'status'], null, STATUS_TIMEOUT_MS).then(() => true, () => false)
+}
+
+function configOf(host: Host): string {
+  return `node:\n  name: ${host.name}\nunderlay:\n  address: ${host.address}\n`
+    + 'paths:\n  run: /run/tapmesh\n  state: /run/tapmesh-state\n'
+}
+
+async function addTask(host: Host, other: Host): Promise<End> {
+  const name = `e${host.index}`
+  const address = tunnelAddress(host)
+  await host.run([TAPMESH, 'network', 'create', '--subnet', '10.77.0.0/24', '--vni', String(VNI),
+    'bench'])
+  await host.run([TAPMESH, 'vtep', 'add', other.address])
+  await host.run([TAPMESH, 'run', '-d', '--name', name, '--network', `bench,ip=${address}`])
+  return { host, netns: `tm-${name}`, address }
+}
