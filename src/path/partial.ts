@@ -7,8 +7,7 @@
 import { VNET_HEADER_OCTETS } from '../kernel/ring.ts'
 import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV4 } from '../wire/ether.ts'
-import { ipv4Destination, ipv4Source, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
-import { IPV6_SOURCE } from '../wire/ipv6.ts'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import { COUNT_PARTIAL } from './counters.ts'
 import type { Frame } from './frame.ts'
 import type { Plane } from './plane.ts'
@@ -40,9 +39,7 @@ export function prepareForPort(plane: Plane, frame: Frame): void {
 }
 
 function pseudoSum(view: DataView, frame: Frame): number {
-  const sum = frame.etherType === ETHERTYPE_IPV4
-    ? pseudoSumIpv4(ipv4Source(view, frame.l3At), ipv4Destination(view, frame.l3At),
-      frame.protocol, frame.l4Octets)
-    : pseudoSumIpv6(view, frame.l3At + IPV6_SOURCE, frame.protocol, frame.l4Octets)
-  return foldSum(sum)
+  return foldSum(frame.etherType === ETHERTYPE_IPV4
+    ? pseudoSumIpv4(view, frame.l3At, frame.protocol, frame.l4Octets)
+    : pseudoSumIpv6(view, frame.l3At, frame.protocol, frame.l4Octets))
 }
