@@ -113,17 +113,25 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
   return words.buffer
 }
 
+/** @param ports, members sorted by network, so that each network owns one run of them */
 function networkWords(networks: NetworkRow[], ports: PortRow[], members: MemberRow[]): Int32Array {
-  return Int32Array.from(networks.flatMap((network, n) => {
-    const myMembers = members.filter(member => member.network === n).length
-    const myPorts = ports.filter(port => port.network === n).length
-    return [
-      network.vni, network.mtu,
-      members.findIndex(member => member.network === n), myMembers,
-      ports.findIndex(port => port.network === n), myPorts,
-      network.learnedMax,
-    ]
-  }))
+  const words = new Int32Array(networks.length * NETWORK_WORDS)
+  networks.forEach((network, n) => {
+    words.set([network.vni, network.mtu, 0, 0, 0, 0, network.learnedMax], n * NETWORK_WORDS)
+  })
+  noteRuns(words, NETWORK_FIRST_MEMBER, NETWORK_MEMBERS, members)
+  noteRuns(words, NETWORK_FIRST_PORT, NETWORK_PORTS, ports)
+  return words
+}
+
+/** Write where each network's run of `rows` begins, and how long it is; an absent one is 0 long. */
+function noteRuns(words: Int32Array, first: number, count: number,
+  rows: readonly { network: number }[]): void {
+  rows.forEach(({ network }, row) => {
+    const at = network * NETWORK_WORDS
+    if (words[at + count] === 0) words[at + first] = row
+    words[at + count]! += 1
+  })
 }
 
 function portWords(ports: PortRow[], slots: number): Int32Array {
