@@ -49,8 +49,8 @@ function open(plane: Plane, at: number, lengthOctets: number, source: number, to
     return drop(plane, DROP_SOURCE_IS_LOCAL)
   }
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
-  learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh, frame.sourceLow,
-    FROM_UNDERLAY, source, plane.nowSeconds)
+  learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
+    frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
   prepareForPort(plane, frame)
   if (isGroupMac(view, frame.at)) toGroup(plane, network)
   else toOne(plane, network, vni)
