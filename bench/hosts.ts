@@ -52,6 +52,11 @@ export type Host = Readonly<{
 
 export type Hosts = Readonly<{ pair: readonly [Host, Host]; close(): Promise<void> }>
 
+/** The path, as this process must name it, of a file as the host sees it. */
+export function fileIn(host: Host, path: string): string {
+  return `/proc/${host.pid}/root${path}`
+}
+
 /** Ask `holds` every 20 ms until it answers true. @throws BenchError after `timeoutMs` */
 export async function waitUntil(
   holds: () => boolean | Promise<boolean>, timeoutMs: number, what: string,

@@ -8,6 +8,9 @@ import { buildLoad } from './load.ts'
 import { checkMachine, loadNow, machineNow, versionsOf } from './machine.ts'
 import type { Mode, Plan } from './plan.ts'
 import { PLANS } from './plan.ts'
+import { ovsAfxdp, ovsTap } from './peers/ovs.ts'
+import { quicktun } from './peers/quicktun.ts'
+import { tinc } from './peers/tinc.ts'
 import type { Report } from './report.ts'
 import { insaneValues, reportOf, textOf } from './report.ts'
 import { Session } from './session.ts'
@@ -16,7 +19,7 @@ import { kvxlan, kvxlanBridge, veth } from './subjects.ts'
 import { tapmesh } from './tapmesh.ts'
 
 const REFERENCES: readonly Subject[] = [veth, kvxlan, kvxlanBridge]
-const PEERS: readonly Subject[] = []
+const PEERS: readonly Subject[] = [tinc, quicktun, ovsTap, ovsAfxdp]
 const SETTINGS: readonly Setting[] = ['A', 'B']
 const ROUNDS_MAX = 100
 const RESULTS = join(import.meta.dirname, 'results')

@@ -92,6 +92,7 @@ export class Session {
       await prepare(path, this.#plan.effort)
       for (const probe of probes) await this.#probe(probe, path, { setting, subject, round })
     } catch (error) {
+      if (this.#closed) return 0
       const message = error instanceof Error ? error.message : String(error)
       this.#failures.push({ setting, subject: subject.name, round, message })
       this.#say(`${setting} ${subject.name}: ${message}`)

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exec } from '../src/base/exec.ts'
 import type { Host, Running } from './hosts.ts'
-import { BenchError, waitUntil } from './hosts.ts'
+import { BenchError, fileIn, waitUntil } from './hosts.ts'
 import type { End, Subject } from './subjects.ts'
 import { onBoth, TUNNEL_MTU, tunnelAddress, VNI } from './subjects.ts'
 
@@ -29,7 +29,7 @@ export const tapmesh: Subject = {
 
 async function startDaemon(host: Host): Promise<Running> {
   // Under the host's own /run, so that it goes with the host.
-  writeFileSync(`/proc/${host.pid}/root/run/tapmesh.yaml`, configOf(host))
+  writeFileSync(fileIn(host, '/run/tapmesh.yaml'), configOf(host))
   const daemon = await host.start([TAPMESH, 'daemon', '--config', '/run/tapmesh.yaml'])
   let over = false
   void daemon.ended.then(() => void (over = true))
@@ -39,7 +39,7 @@ async function startDaemon(host: Host): Promise<Running> {
 }
 
 async function answers(host: Host): Promise<boolean> {
-  if (!existsSync(`/proc/${host.pid}/root/run/tapmesh/tapmesh.sock`)) return false
+  if (!existsSync(fileIn(host, '/run/tapmesh/tapmesh.sock'))) return false
   return await host.run([TAPMESH, 'status'], null, STATUS_TIMEOUT_MS).then(() => true, () => false)
 }
 
