@@ -1,14 +1,33 @@
-// Ports in memory: the same interfaces without a kernel, for tests, benches and examples. A wire may
-// lose and reorder frames, by a seeded generator, so that a failing run can be repeated.
+// Ports in memory: the same interfaces without a kernel, for tests, benches and examples. A wire
+// may lose and reorder frames, by a seeded generator, so that a failing run can be repeated.
+import { assert } from '../base/assert.ts'
 import type { Random32 } from '../base/prng.ts'
-import type { FramePort, Underlay } from './port.ts'
+import { EAGAIN, EHOSTUNREACH } from './constants.ts'
+import type { FramePort, Underlay, Waiter } from './port.ts'
 import { DESTINATIONS_MAX, ERRNO_MAX } from './port.ts'
-import { FRAMES_MAX, FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS } from './ring.ts'
+import { FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS } from './ring.ts'
 
 /** What stands ready to be received at one end of a wire. */
-export type Delivery = { octets: Uint8Array; source: number; tos: number }
+export type Delivery = {
+  octets: Uint8Array
+  /** Of a datagram: its sender, TOS octet and flow. */
+  source: number
+  tos: number
+  flow: number
+  /** Of a frame that a switch handed over: the virtio header that stood in front of it. */
+  vnetHeader?: Uint8Array
+}
 
-export type WireFaults = { random: Random32; lossPercent: number; reorderPercent: number }
+export type WireFaults = {
+  random: Random32
+  lossPercent: number
+  reorderPercent: number
+  /** Datagrams of one sender and flow keep their order, as on routes that choose by source port. */
+  keepsFlows: boolean
+}
+
+/** How many others one early delivery may pass. */
+const PASSED_MAX = 3
 
 /** A bounded queue between two ports. What does not fit is counted. */
 export class MemoryQueue {
@@ -17,6 +36,8 @@ export class MemoryQueue {
   readonly #max: number
   lost = 0
   overflowed = 0
+  /** Deliveries that passed at least one that was sent before. */
+  reordered = 0
 
   constructor(max = 4096, faults?: WireFaults) {
     this.#max = max
@@ -27,6 +48,7 @@ export class MemoryQueue {
     return this.#waiting.length
   }
 
+  /** Answers false when the queue is full. What the wire loses was sent all the same. */
   push(delivery: Delivery): boolean {
     const faults = this.#faults
     if (faults !== undefined && faults.random() % 100 < faults.lossPercent) {
@@ -38,29 +60,57 @@ export class MemoryQueue {
       return false
     }
     const early = faults !== undefined && faults.random() % 100 < faults.reorderPercent
-    if (early) this.#waiting.splice(Math.max(0, this.#waiting.length - 3), 0, delivery)
-    else this.#waiting.push(delivery)
+    const passed = early ? this.#passable(delivery, faults.keepsFlows) : 0
+    if (passed > 0) this.reordered += 1
+    this.#waiting.splice(this.#waiting.length - passed, 0, delivery)
     return true
   }
 
   shift(): Delivery | undefined {
     return this.#waiting.shift()
   }
+
+  /** How many of the last deliveries this one may pass. */
+  #passable(delivery: Delivery, keepsFlows: boolean): number {
+    let passed = 0
+    while (passed < PASSED_MAX) {
+      const other = this.#waiting.at(-1 - passed)
+      if (other === undefined) break
+      const isSameFlow = other.source === delivery.source && other.flow === delivery.flow
+      if (keepsFlows && isSameFlow) break
+      passed += 1
+    }
+    return passed
+  }
 }
 
 const STRIDE_OCTETS = (FRAME_OCTETS_MAX + 128) & ~63
 
-/** Lay deliveries into the ring, each with room for a virtio header in front. */
-function receiveInto(ring: Ring, area: number, max: number, queue: MemoryQueue, lead: number): number {
+/** Frames and datagrams of one receive. */
+export const MEMORY_BATCH = 4
+
+/** Where all ports of one ring that share it receive to, as all TAPs of one worker do. */
+export function makeMemoryArea(ring: Ring): number {
+  return makeRoom(ring, MEMORY_BATCH * STRIDE_OCTETS)
+}
+
+/**
+ * Lay deliveries into the ring, each with `lead` octets of zeros in front.
+ * @param cutLength what ring.length shows for a delivery that does not fit, which is cut
+ */
+function receiveInto(ring: Ring, area: number, queue: MemoryQueue, lead: number,
+  cutLength: number): number {
+  const room = STRIDE_OCTETS - lead
   let count = 0
-  for (; count < max; count++) {
+  for (; count < MEMORY_BATCH; count++) {
     const delivery = queue.shift()
     if (delivery === undefined) break
     const at = area + count * STRIDE_OCTETS + lead
+    const fits = delivery.octets.length <= room
     ring.octets.fill(0, at - lead, at)
-    ring.octets.set(delivery.octets, at)
+    ring.octets.set(fits ? delivery.octets : delivery.octets.subarray(0, room), at)
     ring.at[count] = at
-    ring.length[count] = delivery.octets.length
+    ring.length[count] = fits ? delivery.octets.length : cutLength
     ring.source[count] = delivery.source
     ring.tos[count] = delivery.tos
   }
@@ -70,76 +120,130 @@ function receiveInto(ring: Ring, area: number, max: number, queue: MemoryQueue, 
 export class MemoryFramePort implements FramePort {
   readonly #ring: Ring
   readonly #area: number
-  readonly #max: number
   /** Frames on their way into the switch. */
   readonly inbound: MemoryQueue
   /** Frames that the switch handed over. */
   readonly outbound: MemoryQueue
 
-  constructor(ring: Ring, inbound = new MemoryQueue(), outbound = new MemoryQueue(), max = 4) {
+  /** @param area from makeMemoryArea; ports may share it */
+  constructor(ring: Ring, area: number, inbound = new MemoryQueue(), outbound = new MemoryQueue()) {
     this.#ring = ring
-    this.#max = Math.min(max, FRAMES_MAX)
-    this.#area = makeRoom(ring, this.#max * STRIDE_OCTETS)
+    this.#area = area
     this.inbound = inbound
     this.outbound = outbound
   }
 
   receive(): number {
-    return receiveInto(this.#ring, this.#area, this.#max, this.inbound, VNET_HEADER_OCTETS)
+    const room = STRIDE_OCTETS - VNET_HEADER_OCTETS
+    return receiveInto(this.#ring, this.#area, this.inbound, VNET_HEADER_OCTETS, room)
   }
 
   send(at: number, lengthOctets: number): number {
     const octets = this.#ring.octets.slice(at, at + lengthOctets)
-    return this.outbound.push({ octets, source: 0, tos: 0 }) ? 0 : -11
+    const vnetHeader = this.#ring.octets.slice(at - VNET_HEADER_OCTETS, at)
+    return this.outbound.push({ octets, source: 0, tos: 0, flow: 0, vnetHeader }) ? 0 : -EAGAIN
   }
 
   close(): void {}
 }
 
-/** An underlay whose datagrams go to the queue of their destination's address. */
+type Queued = {
+  destination: number
+  flow: number
+  tos: number
+  headerAt: number
+  at: number
+  lengthOctets: number
+}
+
+/** A frame inside VXLAN then has its IP header 4-aligned, and room for a virtio header. */
+const DATAGRAM_LEAD_OCTETS = 2
+const VXLAN_OCTETS = 8
+
+/**
+ * An underlay whose datagrams go to the queue of their destination's address. As with a real one,
+ * nothing is copied before the flush, so a frame that is overwritten too early shows in a test.
+ */
 export class MemoryUnderlay implements Underlay {
   readonly #ring: Ring
   readonly #area: number
-  readonly #max: number
   readonly #address: number
   readonly #network: Map<number, MemoryQueue>
   readonly #destinations = new Int32Array(DESTINATIONS_MAX)
+  readonly #queued: Queued[] = []
   readonly inbound: MemoryQueue
   readonly refused = new Float64Array(ERRNO_MAX)
   flushes = 0
 
   /** @param network the queue of each address; this underlay adds its own `inbound` */
   constructor(ring: Ring, address: number, network: Map<number, MemoryQueue>,
-    inbound = new MemoryQueue(), max = 4) {
+    inbound = new MemoryQueue()) {
     this.#ring = ring
-    this.#max = Math.min(max, FRAMES_MAX)
-    this.#area = makeRoom(ring, this.#max * STRIDE_OCTETS)
-    this.#address = address
+    this.#area = makeMemoryArea(ring)
+    this.#address = address | 0
     this.#network = network
     this.inbound = inbound
-    network.set(address | 0, inbound)
+    network.set(this.#address, inbound)
   }
 
   receive(): number {
-    return receiveInto(this.#ring, this.#area, this.#max, this.inbound, 2)
+    assert(this.#queued.length === 0, 'datagrams are flushed before the next receive')
+    return receiveInto(this.#ring, this.#area, this.inbound, DATAGRAM_LEAD_OCTETS, -1)
   }
 
-  setDestination(destination: number, address: number): void {
+  setDestination(destination: number, address: number, _port: number): void {
     this.#destinations[destination] = address
   }
 
-  queue(destination: number, _flow: number, tos: number, headerAt: number, at: number,
+  queue(destination: number, flow: number, tos: number, headerAt: number, at: number,
     lengthOctets: number): void {
-    const octets = new Uint8Array(8 + lengthOctets)
-    octets.set(this.#ring.octets.subarray(headerAt, headerAt + 8))
-    octets.set(this.#ring.octets.subarray(at, at + lengthOctets), 8)
-    const there = this.#network.get(this.#destinations[destination] ?? 0)
-    there?.push({ octets, source: this.#address | 0, tos })
+    this.#queued.push({ destination, flow, tos, headerAt, at, lengthOctets })
   }
 
+  /** An address that nobody has on this network refuses as a route without a neighbour does. */
   flush(): void {
     this.flushes += 1
+    for (const { destination, flow, tos, headerAt, at, lengthOctets } of this.#queued) {
+      const there = this.#network.get(this.#destinations[destination] ?? 0)
+      if (there === undefined) {
+        this.refused[0]! += 1
+        this.refused[EHOSTUNREACH]! += 1
+        continue
+      }
+      const octets = new Uint8Array(VXLAN_OCTETS + lengthOctets)
+      octets.set(this.#ring.octets.subarray(headerAt, headerAt + VXLAN_OCTETS))
+      octets.set(this.#ring.octets.subarray(at, at + lengthOctets), VXLAN_OCTETS)
+      there.push({ octets, source: this.#address, tos, flow })
+    }
+    this.#queued.length = 0
   }
 
-  close(): void {}
+  close(): void {
+    this.#network.delete(this.#address)
+  }
+}
+
+const WATCHED_MAX = 256
+
+/** Tells which queues hold something. It never sleeps: in memory, nothing comes while it waits. */
+export class MemoryWaiter implements Waiter {
+  readonly ready = new Int32Array(WATCHED_MAX)
+  readonly #watched = new Map<number, MemoryQueue>()
+
+  makeWatched(token: number, queue: MemoryQueue): void {
+    assert(this.#watched.size < WATCHED_MAX || this.#watched.has(token), 'watched queues fit')
+    this.#watched.set(token, queue)
+  }
+
+  makeUnwatched(token: number): void {
+    this.#watched.delete(token)
+  }
+
+  wait(_timeoutMs: number): number {
+    let count = 0
+    for (const [token, queue] of this.#watched) {
+      if (queue.length > 0) this.ready[count++] = token
+    }
+    return count
+  }
 }
