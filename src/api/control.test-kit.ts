@@ -62,7 +62,8 @@ export function makeFake(logPath: string): Fake {
   const waiting = new Map<string, ((view: WaitView) => void)[]>()
   const end = (which: string, exitCode: number) => {
     const task = find(tasks, which, 'task')
-    Object.assign(task, { state: 'exited', exitCode, pid: null, finishedAt: new Date().toISOString() })
+    const finishedAt = new Date().toISOString()
+    Object.assign(task, { state: 'exited', exitCode, pid: null, finishedAt })
     for (const tell of waiting.get(task.id) ?? []) tell({ exitCode, state: 'exited' })
     waiting.delete(task.id)
   }
@@ -90,7 +91,8 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
       },
       plane: { generation: 3, networks: networks.length, ports: tasks.length, learned: 1 },
       networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
-      counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 }, drops: { unknown_vtep: 7, bad_vni: 0 },
+      counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 },
+      drops: { unknown_vtep: 7, bad_vni: 0 },
     }),
     networks: () => networks,
     network: which => find(networks, which, 'network'),
@@ -101,8 +103,8 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
         throw new ConflictError(`network ${spec.name} exists already`, { network: spec.name })
       }
       const view: NetworkView = {
-        id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm', createdAt: '2026-01-02T03:04:05.000Z',
-        subnet: spec.subnet ?? '10.0.1.0/24', gateway: spec.gateway ?? '10.0.1.1',
+        id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm',
+        createdAt: '2026-01-02T03:04:05.000Z', subnet: spec.subnet ?? '10.0.1.0/24', gateway: spec.gateway ?? '10.0.1.1',
         vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
         skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
         vteps: ['192.168.56.12'],

@@ -1,15 +1,15 @@
 // The HTTP side of the API that is the same for every route: read a JSON body, check it, answer,
 // and turn an error into a status and words.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Logger } from 'pino'
 import type { z } from 'zod'
 import {
   ConflictError, LimitError, NotFoundError, TapmeshError, UsageError,
 } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import type { ErrorView } from './schema.ts'
 
 export const BODY_OCTETS_MAX = 4 << 20
-/** A body that is too long is read to its end, so that the answer is heard, but no further than this. */
+/** A body that is too long is read on, so that the answer is heard, but no further than this. */
 const DISCARD_OCTETS_MAX = 64 << 20
 /** Where the last element of an endless list of faults would help nobody. */
 const FAULTS_MAX = 20
@@ -91,7 +91,7 @@ export function answer(response: ServerResponse, status: number, body?: unknown)
  * Say what went wrong. What this program did not foresee is logged with its stack and answered
  * without it; after the headers only cutting the connection is left.
  */
-export function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+export function answerError(response: ServerResponse, error: unknown, log: Log): void {
   const foreseen = error instanceof TapmeshError
   const request = { method: response.req.method, url: response.req.url }
   if (!foreseen) log.error({ ...request, err: error }, 'request failed')

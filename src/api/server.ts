@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import type { Logger } from 'pino'
 import type { Control } from '../daemon/views.ts'
 import { ConfigError, ConflictError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { makeClient } from './client.ts'
 import { StoppingError, answerError } from './http.ts'
 import { makeRoutes, type Routes } from './routes.ts'
@@ -23,7 +23,7 @@ const PROBE_TIMEOUT_MS = 2_000
 /** sun_path without its NUL: unix(7). */
 const SOCKET_PATH_OCTETS_MAX = 107
 
-export type ServerOptions = { socketPath: string; control: Control; log: Logger }
+export type ServerOptions = { socketPath: string; control: Control; log: Log }
 
 /**
  * Answer at `socketPath` (mode 0660) until closed. A socket on which nobody answers is replaced.
@@ -119,7 +119,7 @@ async function listen(server: Server, socketPath: string): Promise<void> {
 
 async function exchange(
   routes: Routes, request: IncomingMessage, response: ServerResponse, stopping: AbortSignal,
-  log: Logger,
+  log: Log,
 ): Promise<void> {
   const gone = new AbortController()
   const onStop = () => gone.abort(stopping.reason)

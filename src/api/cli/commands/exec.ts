@@ -1,0 +1,45 @@
+// tapmesh exec: a command beside a task, in its network, host name and mounts.
+import type { Command } from 'commander'
+import { AbsentError, UsageError } from '../../../base/errors.ts'
+import type { TaskView } from '../../client.ts'
+import { clientOf, addSocketOption } from '../connect.ts'
+import { ExitError } from '../failure.ts'
+import { runInherited } from '../inherited.ts'
+import { addExample } from '../words.ts'
+
+/**
+ * A namespace without a process has a name but no host name and no mounts to enter: they are made
+ * anew. A fresh /sys shows the devices of the network namespace in which it was mounted.
+ */
+const MAKE_HOST = 'echo "$1" >/proc/sys/kernel/hostname && mount -t sysfs sysfs /sys '
+  + '&& shift && exec "$@"'
+
+export function define(command: Command): void {
+  command
+    .description('Run a command beside a task, in its network, UTS and mount namespace. It has '
+      + 'our stdin, stdout,\nstderr and environment, and its exit code is ours. Needs root.')
+    .argument('<name>', 'task, by name or id')
+    .argument('<command...>', 'program and its arguments')
+    .passThroughOptions()
+    .action(async (name: string, words: string[]) => {
+      const argv = words[0] === '--' ? words.slice(1) : words
+      if (argv.length === 0) throw new UsageError("missing required argument 'command'")
+      if (process.geteuid?.() !== 0) {
+        throw new AbsentError('exec enters the namespaces of the task: run it as root')
+      }
+      const task = await clientOf(command).task(name)
+      throw new ExitError(await runInherited(enter(task, argv)))
+    })
+  addSocketOption(command)
+  addExample(command, 'tapmesh exec web -- ip address', 'tapmesh exec web sh')
+}
+
+/** The words that run `argv` in the namespaces of `task`: nsenter(1), unshare(1). */
+export function enter(task: TaskView, argv: string[]): string[] {
+  const { pid, netns, hostname } = task
+  if (pid !== null) return ['nsenter', '-t', String(pid), '-n', '-u', '-m', '--', ...argv]
+  return [
+    'nsenter', `--net=/run/netns/${netns}`, '--', 'unshare', '--uts', '--mount', '--',
+    'sh', '-c', MAKE_HOST, 'sh', hostname, ...argv,
+  ]
+}

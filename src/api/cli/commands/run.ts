@@ -1,0 +1,64 @@
+// tapmesh run: starts a task, and stays with it unless told to detach.
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { TaskRun } from '../../client.ts'
+import { clientOf, addSocketOption } from '../connect.ts'
+import { ExitError, EXIT_NOT_STARTED, complain } from '../failure.ts'
+import { runInForeground } from '../foreground.ts'
+import { print } from '../output.ts'
+import { addExample, collect, environmentOf, networkOf } from '../words.ts'
+
+type Options = {
+  detach?: boolean
+  rm?: boolean
+  name?: string
+  network: string[]
+  env: string[]
+  workdir?: string
+  promiscuous?: boolean
+}
+
+export function define(command: Command): void {
+  command
+    .description('Run a command in a network namespace of its own. Without -d its output is shown, '
+      + 'Ctrl-C is\npassed on to it (a second one leaves it alone), and its exit code is ours: 125 '
+      + 'if it could\nnot be started. Without a command there is only the namespace.')
+    .argument('[command...]', 'program and its arguments')
+    .option('-d, --detach', 'print the id and return')
+    .option('--rm', 'remove the task when it has ended')
+    .option('--name <name>', 'name of the task (default: one is made up)')
+    .option('--network <network[,ip=address]>', 'network to join, in the order of eth0, eth1, …',
+      collect, [])
+    .option('-e, --env <key=value>', 'environment, any number of times', collect, [])
+    .option('-w, --workdir <folder>', 'working directory')
+    .option('--promiscuous', 'let it send from addresses that are not its own')
+    .passThroughOptions()
+    .action(async (words: string[], options: Options) => {
+      const client = clientOf(command)
+      const body = taskOf(words, options)
+      if (words.length > 0 && options.detach !== true) {
+        throw new ExitError(await runInForeground(client, body))
+      }
+      const { id, state, error } = await client.runTask(body)
+      if (state === 'failed') {
+        complain(error ?? 'the task could not be started')
+        throw new ExitError(EXIT_NOT_STARTED)
+      }
+      print(id)
+    })
+  addSocketOption(command)
+  addExample(command, 'tapmesh run -d --name web --network mynet -- tapmesh whoami --port 80',
+    'tapmesh run --rm --network mynet,ip=10.0.1.8 -- ping -c 3 10.0.1.2')
+}
+
+function taskOf(command: string[], options: Options): TaskRun {
+  return {
+    name: options.name,
+    networks: options.network.map(networkOf),
+    command,
+    env: environmentOf(options.env),
+    workdir: options.workdir === undefined ? undefined : resolve(options.workdir),
+    promiscuous: options.promiscuous === true,
+    remove: options.rm === true,
+  }
+}

@@ -1,0 +1,23 @@
+// tapmesh whoami: the small web server of the examples.
+import type { Command } from 'commander'
+import { startWhoami } from '../../whoami.ts'
+import { addExample, wholeNumber } from '../words.ts'
+
+const PORT = 80
+const PORT_MAX = 65_535
+
+export function define(command: Command): void {
+  command
+    .description('Run a small web server that answers with its host name, its addresses, the '
+      + 'address of who asks,\nand the request. /health answers 200. It runs until SIGTERM.')
+    .option('--port <n>', 'TCP port on all addresses', wholeNumber('--port', 0, PORT_MAX), PORT)
+    .action(async ({ port }: { port: number }) => {
+      const server = await startWhoami(port)
+      process.stderr.write(`whoami answers on port ${server.port}\n`)
+      const close = () => void server.close()
+      process.once('SIGTERM', close)
+      process.once('SIGINT', close)
+    })
+  addExample(command, 'tapmesh run -d --name web --network mynet -- tapmesh whoami',
+    'tapmesh exec web -- curl -s localhost')
+}

@@ -1,0 +1,103 @@
+// The command line: names every command, and loads only the one that is asked for, so that a start
+// stays fast. What each command does is in commands/.
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { addSocketOption } from './connect.ts'
+import { reportFailure } from './failure.ts'
+import { guardOutput } from './output.ts'
+
+type Loaded = { define(command: Command): void }
+type Row = readonly [words: string, summary: string, load: () => Promise<Loaded>]
+
+const GROUPS: readonly (readonly [word: string, summary: string])[] = [
+  ['network', 'Manage overlay networks'],
+  ['vtep', 'Manage the remote VTEPs that are named by hand'],
+  ['fdb', 'Show where MAC addresses were learned'],
+]
+
+const COMMANDS: readonly Row[] = [
+  ['daemon', 'Run the daemon of this host', () => import('./commands/daemon.ts')],
+  ['status', 'Show node, networks, endpoints, VTEPs and counters',
+    () => import('./commands/status.ts')],
+  ['network create', 'Create a network', () => import('./commands/network-create.ts')],
+  ['network ls', 'List networks', () => import('./commands/network-ls.ts')],
+  ['network inspect', 'Show networks in detail, as JSON',
+    () => import('./commands/network-inspect.ts')],
+  ['network rm', 'Remove networks', () => import('./commands/network-rm.ts')],
+  ['vtep add', 'Name a remote VTEP', () => import('./commands/vtep-add.ts')],
+  ['vtep ls', 'List the named VTEPs', () => import('./commands/vtep-ls.ts')],
+  ['vtep rm', 'Forget a named VTEP', () => import('./commands/vtep-rm.ts')],
+  ['fdb ls', 'List learned MAC addresses', () => import('./commands/fdb-ls.ts')],
+  ['run', 'Run a command in a network namespace of its own', () => import('./commands/run.ts')],
+  ['exec', 'Run a command beside a task, in its namespaces', () => import('./commands/exec.ts')],
+  ['ps', 'List tasks', () => import('./commands/ps.ts')],
+  ['stop', 'Stop tasks', () => import('./commands/stop.ts')],
+  ['kill', 'Send a signal to tasks', () => import('./commands/kill.ts')],
+  ['wait', 'Wait for tasks to end and print their exit codes', () => import('./commands/wait.ts')],
+  ['rm', 'Remove tasks', () => import('./commands/rm.ts')],
+  ['logs', 'Show the output of a task', () => import('./commands/logs.ts')],
+  ['inspect', 'Show tasks or networks in detail, as JSON', () => import('./commands/inspect.ts')],
+  ['capture', 'Show VXLAN packets of the underlay as they pass',
+    () => import('./commands/capture.ts')],
+  ['whoami', 'Run a small web server that tells who it is', () => import('./commands/whoami.ts')],
+]
+
+/** Runs one command line; the exit code is left in process.exitCode. */
+async function main(words: string[]): Promise<void> {
+  guardOutput()
+  let asked: Command | null = null
+  const program = makeProgram(command => (asked = command))
+  try {
+    // "help X" is "X --help": the hook that loads a command does not run for commander's own help.
+    const helpFirst = words[0] === 'help' ? [...words.slice(1), '--help'] : words
+    await program.parseAsync(helpFirst, { from: 'user' })
+  } catch (error) {
+    process.exitCode = reportFailure(error, asked ?? program)
+  }
+}
+
+function makeProgram(onAsked: (command: Command) => void): Command {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const program = new Command('tapmesh')
+    .description('A userspace overlay network for Linux: VXLAN between hosts, tasks in namespaces.')
+    .version(`tapmesh ${version}`, '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+  const loaders = new Map<Command, Row[2]>()
+  const prepare = async (_parent: Command, command: Command) => {
+    onAsked(command)
+    const load = loaders.get(command)
+    if (load !== undefined) (await load()).define(command)
+  }
+  prepareParent(program, prepare)
+  addSocketOption(program)
+  program.addHelpText('after', "\nSee 'tapmesh COMMAND --help' for each command.\n\nExample:\n"
+    + '  tapmesh network create mynet\n  tapmesh run -d --name web --network mynet -- sleep 600\n')
+  for (const [words, summary, load] of COMMANDS) {
+    const [first = '', second] = words.split(' ')
+    const parent = second === undefined ? program : groupOf(program, first, prepare)
+    loaders.set(parent.command(second ?? first).description(`${summary}.`).summary(summary), load)
+  }
+  return program
+}
+
+type Prepare = (parent: Command, command: Command) => Promise<void>
+
+function groupOf(program: Command, word: string, prepare: Prepare): Command {
+  const known = program.commands.find(command => command.name() === word)
+  if (known !== undefined) return known
+  const summary = GROUPS.find(([group]) => group === word)?.[1] ?? ''
+  const group = program.command(word).summary(summary).description(`${summary}.`).helpCommand(false)
+  prepareParent(group, prepare)
+  return group
+}
+
+/** Options after a command's name belong to the command: `run` passes its own on. */
+function prepareParent(parent: Command, prepare: Prepare): void {
+  parent.enablePositionalOptions().hook('preSubcommand', prepare)
+}
+
+await main(process.argv.slice(2))

@@ -1,0 +1,60 @@
+// The view of `tapmesh status` for people: what is zero or empty is left out.
+import type { StatusView } from '../client.ts'
+import { elapsedText } from './ago.ts'
+import { tableText } from './table.ts'
+import { shortId } from './task-text.ts'
+
+export function statusText(status: StatusView, nowMs: number): string {
+  return [
+    factsText(status, nowMs), networksText(status), endpointsText(status), vtepsText(status),
+    countersText('COUNTER', status.counters), countersText('DROPPED', status.drops),
+  ].filter(section => section !== '').join('\n\n')
+}
+
+function factsText({ node, version, pid, startedAt, underlay, plane }: StatusView, nowMs: number) {
+  const up = elapsedText(startedAt, nowMs)
+  const checksum = underlay.udpChecksum ? 'on' : 'off'
+  const rows: [name: string, value: string][] = [
+    ['Node', `${node} (tapmesh ${version}, pid ${pid}, up ${up.toLowerCase()})`],
+    ['Underlay', `${underlay.device} ${underlay.address}, UDP port ${underlay.port}, `
+      + `MTU ${underlay.mtu}, checksum ${checksum}`],
+    ['Plane', `generation ${plane.generation}, ${counted(plane.networks, 'network')}, `
+      + `${counted(plane.ports, 'port')}, ${plane.learned} learned`],
+  ]
+  return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')
+}
+
+function networksText({ networks }: StatusView): string {
+  return section(['NETWORK ID', 'NAME', 'SUBNET', 'VNI', 'MTU'], networks.map(network => [
+    shortId(network.id), network.name, network.subnet, String(network.vni), String(network.mtu),
+  ]))
+}
+
+function endpointsText({ endpoints }: StatusView): string {
+  return section(['ENDPOINT', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC'], endpoints.map(endpoint => [
+    endpoint.task, endpoint.network, endpoint.interface, `${endpoint.address}/${endpoint.prefix}`,
+    endpoint.mac,
+  ]))
+}
+
+function vtepsText({ vteps }: StatusView): string {
+  return section(['VTEP', 'PORT', 'NETWORK'], vteps.map(vtepRow))
+}
+
+/** Address, port and network of a VTEP; "*" is every network. */
+export function vtepRow(vtep: StatusView['vteps'][number]): string[] {
+  return [vtep.address, String(vtep.port), vtep.network ?? '*']
+}
+
+function countersText(heading: string, counters: Record<string, number>): string {
+  const rows = Object.entries(counters).filter(([, count]) => count !== 0)
+  return section([heading, 'COUNT'], rows.map(([name, count]) => [name, String(count)]))
+}
+
+function section(heading: string[], rows: string[][]): string {
+  return rows.length === 0 ? '' : tableText(heading, rows)
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}

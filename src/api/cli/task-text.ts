@@ -1,0 +1,69 @@
+// One task or network in the words of listings and of Docker's `inspect`.
+import type { NetworkView, TaskView } from '../client.ts'
+import { elapsedText } from './ago.ts'
+import { tableText } from './table.ts'
+
+/** Docker cuts ids and commands to this many characters. */
+export const SHORT_ID_LENGTH = 12
+const COMMAND_LENGTH_MAX = 20
+const ERROR_LENGTH_MAX = 60
+
+/** The first 12 digits of an id. */
+export function shortId(id: string): string {
+  return id.slice(0, SHORT_ID_LENGTH)
+}
+
+/** "Up 5 seconds", "Exited (0) 3 minutes ago" */
+export function taskStatus(task: TaskView, nowMs: number): string {
+  const { state, error, exitCode, startedAt, finishedAt, createdAt } = task
+  const since = (moment: string | null) => elapsedText(moment ?? createdAt, nowMs)
+  switch (state) {
+    case 'created': return 'Created'
+    case 'running': return `Up ${since(startedAt)}`
+    case 'stopping': return `Up ${since(startedAt)} (stopping)`
+    case 'exited': return `Exited (${exitCode ?? '?'}) ${since(finishedAt)} ago`
+    case 'failed': return cut(`Failed: ${error ?? 'reason unknown'}`, ERROR_LENGTH_MAX)
+  }
+}
+
+/** Whether `ps` shows it without -a. */
+export function isLive(task: TaskView): boolean {
+  return task.state !== 'exited' && task.state !== 'failed'
+}
+
+export function taskTable(tasks: TaskView[], nowMs: number): string {
+  return tableText(
+    ['ID', 'NAME', 'COMMAND', 'STATUS', 'NETNS', 'ADDRESSES'],
+    tasks.map(task => [
+      shortId(task.id), task.name, commandText(task.command), taskStatus(task, nowMs), task.netns,
+      task.endpoints.map(({ address, prefix }) => `${address}/${prefix}`).join(', '),
+    ]),
+  )
+}
+
+function commandText(command: string[]): string {
+  return command.length === 0 ? '' : `"${cut(command.join(' '), COMMAND_LENGTH_MAX)}"`
+}
+
+function cut(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`
+}
+
+/** A network as `docker network inspect` shows it, and our own Vni, Mtu and Skipped. */
+export function networkInspection(network: NetworkView): Record<string, unknown> {
+  const { name, id, createdAt, scope, driver, subnet, gateway, vni, mtu, labels } = network
+  return {
+    Name: name, Id: id, Created: createdAt, Scope: scope, Driver: driver, EnableIPv6: false,
+    IPAM: { Driver: 'default', Options: null, Config: [{ Subnet: subnet, Gateway: gateway }] },
+    Internal: false, Attachable: true, Ingress: false,
+    Containers: Object.fromEntries(network.endpoints.map(endpoint => [endpoint.taskId, {
+      Name: endpoint.task, MacAddress: endpoint.mac,
+      IPv4Address: `${endpoint.address}/${endpoint.prefix}`, IPv6Address: '',
+    }])),
+    Options: { 'com.docker.network.driver.overlay.vxlanid_list': String(vni) },
+    Labels: labels,
+    Peers: network.vteps.map(vtep => ({ Name: vtep, IP: vtep.replace(/:\d+$/, '') })),
+    Vni: vni, Mtu: mtu,
+    Skipped: network.skipped.map(skip => ({ Subnet: skip.subnet, Reason: skip.reason })),
+  }
+}
