@@ -186,7 +186,7 @@ test('the largest image builds in bounded time and is right', t => {
   const begin = performance.now()
   const image = buildImage(rows)
   const elapsedMs = performance.now() - begin
-  // It takes about 20 ms; a quadratic one takes seconds. The rest is room for a slow machine.
+  // It takes about 3 ms; a quadratic one takes seconds. The rest is room for a slow machine.
   t.true(elapsedMs < 1000, `${elapsedMs} ms`)
   t.true(image.byteLength < 2 << 20)
   const tables = makeTables(image)
