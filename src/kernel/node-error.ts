@@ -7,12 +7,15 @@ export function nodeErrorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
-/** The KernelError for what node:fs threw; anything else comes back as it is. */
-export function kernelErrorOf(error: unknown, hint = ''): unknown {
+/**
+ * The KernelError for what node:fs threw; anything else comes back as it is. Name the `file` for
+ * calls on an open one: the error of a write does not know it.
+ */
+export function kernelErrorOf(error: unknown, hint = '', file?: string): unknown {
   if (!(error instanceof Error)) return error
   const { errno, syscall, path } = error as NodeJS.ErrnoException
   if (errno === undefined || syscall === undefined) return error
-  return new KernelError(syscall, Math.abs(errno), { path }, hint)
+  return new KernelError(syscall, Math.abs(errno), { path: path ?? file }, hint)
 }
 
 /** @throws KernelError for a result that is minus errno */
