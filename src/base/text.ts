@@ -86,9 +86,17 @@ export function formatMac(high: number, low: number): string {
 
 /** The EUI-64 link-local address of a MAC: RFC 4291 appendix A. */
 export function linkLocalOfMac(mac: string): string {
+  const [, , upper, lower] = linkLocalWords(mac)
+  const groups = [upper >>> 16, upper & 0xffff, lower >>> 16, lower & 0xffff]
+  return `fe80::${groups.map(group => group.toString(16)).join(':')}`
+}
+
+/** The same as four 32-bit words. */
+export function linkLocalWords(mac: string): [number, number, number, number] {
   const [high, low] = parseMac(mac)
-  const groups = [high ^ 0x0200, ((low >>> 16) & 0xff00) | 0xff, 0xfe00 | ((low >>> 16) & 0xff)]
-  return `fe80::${[...groups, low & 0xffff].map(g => g.toString(16)).join(':')}`
+  const upper = ((high ^ 0x0200) << 16) | ((low >>> 16) & 0xff00) | 0xff
+  const lower = (0xfe << 24) | (((low >>> 16) & 0xff) << 16) | (low & 0xffff)
+  return [0xfe80 << 16, 0, upper, lower]
 }
 
 function hexOctets(value: number): string {

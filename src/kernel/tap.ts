@@ -1,6 +1,6 @@
 // hot: the way of a frame between an endpoint's TAP device and the ring
 import {
-  EBADFD, EBUSY, EINVAL, ENOENT, EPERM, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, O_CLOEXEC, O_NONBLOCK,
+  EAGAIN, EBUSY, EINVAL, ENOENT, EPERM, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, O_CLOEXEC, O_NONBLOCK,
   O_RDWR, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST,
 } from './constants.ts'
 import { KernelError } from '../base/errors.ts'
@@ -74,7 +74,7 @@ export class TapPort implements FramePort {
     while (count < TAP_BATCH_FRAMES && at <= end) {
       const octets = read(this.fd, ring.addresses[at / ADDRESS_STEP_OCTETS] as number,
         SLOT_OCTETS_MAX)
-      if (octets < 0) return count === 0 && octets === -EBADFD ? octets : count
+      if (octets < 0) return count === 0 && octets !== -EAGAIN ? octets : count
       ring.at[count] = at + VNET_HEADER_OCTETS
       ring.length[count] = octets - VNET_HEADER_OCTETS
       count += 1

@@ -5,7 +5,7 @@ import {
 } from './constants.ts'
 import type { Waiter } from './port.ts'
 import { ADDRESS_STEP_OCTETS, makeRoom, type Ring } from './ring.ts'
-import { close, epollCreate1, epollCtl, epollWait, eventfd, read, write } from './syscalls.ts'
+import { addressOf, close, epollCreate1, epollCtl, epollWait, eventfd, read, write } from './syscalls.ts'
 
 const READY_MAX = 256
 /** struct epoll_event is packed on x86-64 only: linux/eventpoll.h, EPOLL_PACKED. */
@@ -19,9 +19,12 @@ export function makeWake(): number {
   return fd
 }
 
+const one = new BigUint64Array([1n])
+const oneAddress = addressOf(new Uint8Array(one.buffer))
+
 /** Wake the thread that waits on `fd`. Cheap, may be called at any time. */
-export function wake(fd: number, addressOfOne: number): void {
-  write(fd, addressOfOne, 8)
+export function wake(fd: number): void {
+  write(fd, oneAddress, 8)
 }
 
 export class Epoll implements Waiter {

@@ -1,7 +1,8 @@
-// The independent witness: packets of a device as libpcap sees them, through the package `cap`, which
-// is compiled where a compiler and libpcap-dev are and is absent elsewhere. Main thread only: its
+// The independent witness: packets of a device as libpcap sees them, through the package `cap`. It
+// is compiled where a compiler and libpcap-dev are, and absent elsewhere. Main thread only: its
 // callback runs on the default event loop, and in a worker the first packet ends the process.
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import { AbsentError, KernelError, NotFoundError, UsageError } from '../base/errors.ts'
@@ -59,7 +60,7 @@ export function openWitness({ device, filter, onFrame, onError }: WitnessOptions
   }
   if (linkType !== 'ETHERNET') {
     close()
-    throw new UsageError(`device ${device} does not carry Ethernet frames (${linkType})`, { device })
+    throw new UsageError(`device ${device} carries no Ethernet frames (${linkType})`, { device })
   }
   // Only Windows has this one: hand over every packet at once.
   cap.setMinBytes?.(0)
@@ -88,7 +89,8 @@ function openCap(Cap: CapPackage['Cap'], cap: Cap, { device, filter, packet }: O
       throw new AbsentError('capturing needs root or CAP_NET_RAW', { device }, error)
     }
     if (/not up|ENETDOWN/.test(message)) {
-      throw new KernelError('capture', 100, { device }, `bring it up: ip link set ${device} up`)
+      throw new KernelError('capture', constants.errno.ENETDOWN, { device },
+        `bring it up: ip link set ${device} up`)
     }
     if (filter !== '' && opensWithoutFilter(Cap, device)) {
       throw new UsageError(`the filter "${filter}" is wrong: ${message}; see pcap-filter(7)`,

@@ -30,6 +30,10 @@ export function fromPort(plane: Plane, slot: number): number {
   const port = plane.ports[slot]
   if (port === undefined) return 0
   const count = port.receive()
+  if (count < 0) {
+    plane.deadSlot = slot
+    plane.deadErrno = -count
+  }
   for (let i = 0; i < count; i++) {
     const at = plane.ring.at[i]!
     const lengthOctets = plane.ring.length[i]!

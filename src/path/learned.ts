@@ -208,3 +208,28 @@ function listOf(t: Learned, vni: number): number {
   if (empty >= 0) t.listVni[empty] = vni
   return empty
 }
+
+/** One learned entry, for people. `port` is a slot, or FROM_UNDERLAY and then `address` is the VTEP. */
+export type LearnedRow = {
+  vni: number
+  macHigh: number
+  macLow: number
+  port: number
+  address: number
+  ageMs: number
+}
+
+/** All entries as plain rows: made on request, never for a frame. */
+export function makeLearnedRows(t: Learned, nowSeconds: number): LearnedRow[] {
+  const rows: LearnedRow[] = []
+  for (let list = 0; list < NETWORKS_MAX; list++) {
+    for (let entry = t.newest[list]!; entry >= 0; entry = t.older[entry]!) {
+      rows.push({
+        vni: t.vni[entry]!, macHigh: t.macHigh[entry]!, macLow: t.macLow[entry]!,
+        port: t.port[entry]!, address: t.address[entry]!,
+        ageMs: (nowSeconds - t.seenSeconds[entry]!) * 1000,
+      })
+    }
+  }
+  return rows
+}

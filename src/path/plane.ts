@@ -43,6 +43,9 @@ export type Plane = {
   /** ICMP errors that may still be sent in this second. */
   icmpLeft: number
   refusedSeen: number
+  /** A port whose device is gone, for the caller of breathe() to close, or -1. */
+  deadSlot: number
+  deadErrno: number
 }
 
 export type PlaneParts = Pick<Plane, 'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp'> & {
@@ -63,6 +66,8 @@ export function makePlane(parts: PlaneParts): Plane {
     nowSeconds: 0,
     icmpLeft: ICMP_PER_SECOND,
     refusedSeen: 0,
+    deadSlot: -1,
+    deadErrno: 0,
   }
 }
 

@@ -1,3 +1,4 @@
+// Table images against plain Maps, at their limits and with colliding keys.
 import test from 'ava'
 import { makeRandom, pick, type Random32 } from '../base/prng.ts'
 import { hash3 } from './hash.ts'

@@ -1,0 +1,112 @@
+// The configuration file: YAML, checked whole, every fault reported at once with its path.
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { parse as parseYaml, YAMLError } from 'yaml'
+import { z } from 'zod'
+import { ConfigError } from '../base/errors.ts'
+import { LOG_FORMATS, LOG_LEVELS } from '../base/log.ts'
+import { tryIpv4 } from '../base/text.ts'
+
+export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
+
+const path = z.string().startsWith('/', 'a path begins with "/"').max(4096)
+const address = z.string().refine(text => tryIpv4(text) >= 0, 'not an IPv4 address')
+
+const file = z.strictObject({
+  node: z.strictObject({
+    name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/, 'not a node name').optional(),
+  }).default({}),
+  underlay: z.strictObject({
+    /** Of these one is enough; with neither it is the device of the default route. */
+    address: address.optional(),
+    device: z.string().min(1).max(15).optional(),
+    port: z.int().min(1).max(65_535).default(4789),
+    ttl: z.int().min(1).max(255).default(64),
+    /** Outer UDP checksum: real, or zero as RFC 7348 allows. */
+    udpChecksum: z.boolean().default(true),
+    /** Outer DSCP: zero, or that of the inner packet. ECN is always carried (RFC 6040). */
+    dscp: z.enum(['zero', 'inherit']).default('inherit'),
+  }).default({ port: 4789, ttl: 64, udpChecksum: true, dscp: 'inherit' }),
+  paths: z.strictObject({
+    run: path.default('/run/tapmesh'),
+    state: path.default('/var/lib/tapmesh'),
+  }).default({ run: '/run/tapmesh', state: '/var/lib/tapmesh' }),
+  log: z.strictObject({
+    level: z.enum(LOG_LEVELS).default('info'),
+    format: z.enum(LOG_FORMATS).default('auto'),
+  }).default({ level: 'info', format: 'auto' }),
+  tasks: z.strictObject({
+    /** A task's log is cut when it is longer; the last part is kept beside it. */
+    logOctetsMax: z.int().min(65_536).max(2 ** 40).default(10_485_760),
+  }).default({ logOctetsMax: 10_485_760 }),
+})
+
+type File = z.output<typeof file>
+
+export type Config = Readonly<{
+  node: { name: string }
+  underlay: File['underlay']
+  paths: { run: string; state: string; socket: string; pidFile: string }
+  log: File['log']
+  tasks: File['tasks']
+}>
+
+/**
+ * @param configPath absent: DEFAULT_CONFIG_PATH if there is such a file, else the defaults
+ * @throws ConfigError that names the file and every fault in it
+ */
+export function loadConfig(configPath?: string): Config {
+  const where = configPath ?? DEFAULT_CONFIG_PATH
+  let text = ''
+  try {
+    text = readFileSync(where, 'utf8')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    if (configPath !== undefined || code !== 'ENOENT') {
+      throw new ConfigError(`cannot read the config file ${where}: ${code}`, { path: where }, error)
+    }
+  }
+  return parseConfig(text, where)
+}
+
+/** @param where the file's name, for faults */
+export function parseConfig(text: string, where: string): Config {
+  const result = file.safeParse(readYaml(text, where) ?? {})
+  if (!result.success) {
+    const faults = result.error.issues.map(issue => faultText(issue))
+    throw new ConfigError(`${where}: ${faults.join('; ')}`, { path: where, faults: faults.length })
+  }
+  const { node, underlay, paths, log, tasks } = result.data
+  return {
+    node: { name: node.name ?? hostname() },
+    underlay,
+    paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
+    log,
+    tasks,
+  }
+}
+
+/** What of a changed configuration only a restart brings: the paths of the values, dotted. */
+export function needsRestart(before: Config, after: Config): string[] {
+  const parts = ['node', 'underlay', 'paths'] as const
+  return parts.flatMap(part => {
+    const old = before[part] as Record<string, unknown>
+    const now = after[part] as Record<string, unknown>
+    const keys = new Set([...Object.keys(old), ...Object.keys(now)])
+    return [...keys].filter(key => old[key] !== now[key]).map(key => `${part}.${key}`)
+  })
+}
+
+function readYaml(text: string, where: string): unknown {
+  try {
+    return parseYaml(text, { maxAliasCount: 0 })
+  } catch (error) {
+    const line = error instanceof YAMLError ? error.message.split('\n')[0] : String(error)
+    throw new ConfigError(`${where}: not YAML: ${line}`, { path: where }, error)
+  }
+}
+
+function faultText(issue: z.core.$ZodIssue): string {
+  const at = issue.path.map(String).join('.')
+  return at === '' ? issue.message : `${at}: ${issue.message}`
+}

@@ -1,0 +1,110 @@
+// The daemon as people and programs see it: every change goes through one queue, every answer is a copy.
+import { FROM_UNDERLAY } from '../path/learned.ts'
+import { formatIpv4, formatMac } from '../base/text.ts'
+import type { Core } from './core.ts'
+import type { Exclusive } from './exclusive.ts'
+import type { Networks } from './networks.ts'
+import type { Tasks } from './tasks.ts'
+import { endpointView } from './task-view.ts'
+import type { Control, EndpointView, LearnedView, StatusView, WaitView } from './views.ts'
+import type { Vteps } from './vteps.ts'
+
+export type ControlParts = {
+  core: Core
+  networks: Networks
+  vteps: Vteps
+  tasks: Tasks
+  changes: Exclusive
+  version: string
+  startedAt: string
+}
+
+export function makeControl(parts: ControlParts): Control {
+  const { core, networks, vteps, tasks, changes } = parts
+  return {
+    status: () => statusOf(parts),
+    networks: () => networks.list(),
+    network: which => networks.view(networks.find(which)),
+    createNetwork: spec => changes.run(() => networks.create(spec)),
+    removeNetwork: which => changes.run(() => networks.remove(which)),
+    vteps: () => vteps.list(),
+    addVtep: spec => changes.run(() => vteps.add(spec)),
+    removeVtep: spec => changes.run(() => vteps.remove(spec)),
+    learned: () => learnedOf(core),
+    tasks: () => tasks.list(),
+    task: which => tasks.view(which),
+    runTask: spec => changes.run(() => tasks.run(spec)),
+    killTask: async (which, signal) => tasks.signal(which, signal),
+    stopTask: (which, graceMs) => tasks.stop(which, graceMs),
+    // A removal may have to wait for a process to end, and that end is itself written down: so it is
+    // ordered by the task, not by the queue.
+    removeTask: (which, force) => tasks.remove(which, force),
+    waitTask: (which, signal) => waitFor(tasks, which, signal),
+    taskLogPath: which => tasks.logPathOf(which),
+  }
+}
+
+async function statusOf(parts: ControlParts): Promise<StatusView> {
+  const { core, networks, vteps } = parts
+  const { config, datapath, underlay } = core
+  const counters = datapath.counts()
+  return {
+    node: config.node.name,
+    version: parts.version,
+    pid: process.pid,
+    startedAt: parts.startedAt,
+    underlay: {
+      device: underlay.device,
+      address: underlay.address,
+      port: config.underlay.port,
+      mtu: underlay.mtu,
+      udpChecksum: config.underlay.udpChecksum,
+      sourcePorts: core.sourcePorts,
+    },
+    plane: {
+      generation: core.generation,
+      networks: core.state.networks.length,
+      ports: core.fds.size,
+      learned: datapath.learnedCount(),
+    },
+    networks: networks.list(),
+    endpoints: endpointsOf(core),
+    vteps: vteps.list(),
+    counters,
+    drops: datapath.drops(),
+  }
+}
+
+function endpointsOf(core: Core): EndpointView[] {
+  return core.state.tasks.flatMap(task => task.endpoints.flatMap(endpoint => {
+    const network = core.state.networks.find(one => one.id === endpoint.network)
+    return network === undefined ? [] : [endpointView(task, endpoint, network)]
+  }))
+}
+
+async function learnedOf(core: Core): Promise<LearnedView[]> {
+  const rows = await core.datapath.learned()
+  const names = new Map(core.state.networks.map(network => [network.vni, network.name]))
+  const owners = new Map(core.state.tasks.flatMap(task =>
+    task.endpoints.map(endpoint => [endpoint.slot, task.name] as const)))
+  return rows.map(row => ({
+    network: names.get(row.vni) ?? `vni ${row.vni}`,
+    mac: formatMac(row.macHigh, row.macLow),
+    via: row.port === FROM_UNDERLAY ? formatIpv4(row.address) : owners.get(row.port) ?? 'a local port',
+    ageMs: row.ageMs,
+  }))
+}
+
+async function waitFor(tasks: Tasks, which: string, signal: AbortSignal): Promise<WaitView> {
+  const { id } = tasks.find(which)
+  const aborted = Promise.withResolvers<never>()
+  const stop = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    signal.throwIfAborted()
+    const ended = await Promise.race([tasks.ended(id), aborted.promise])
+    return { exitCode: ended.exitCode, state: ended.state }
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,69 @@
+// What all parts of the daemon share: the remembered state, the descriptors that are held, and the way
+// of both into the packet worker. One owner for each: only this file writes them out.
+import { LimitError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
+import { compileRows } from './compile.ts'
+import type { Config } from './config.ts'
+import type { Datapath } from './datapath.ts'
+import { saveState, type EndpointRecord, type State } from './state.ts'
+import type { UnderlayAddress } from './underlay-address.ts'
+
+export class Core {
+  config: Config
+  readonly log: Log
+  readonly state: State
+  readonly underlay: UnderlayAddress
+  /** Source ports of the tunnel. */
+  readonly sourcePorts: number[]
+  readonly datapath: Datapath
+  /** Descriptors of TAPs that the worker holds, by port id. */
+  readonly fds = new Map<number, number>()
+  #generation = 0
+
+  constructor(parts: Pick<Core, 'config' | 'log' | 'state' | 'underlay' | 'sourcePorts' | 'datapath'>) {
+    this.config = parts.config
+    this.log = parts.log
+    this.state = parts.state
+    this.underlay = parts.underlay
+    this.sourcePorts = parts.sourcePorts
+    this.datapath = parts.datapath
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  save(): void {
+    saveState(this.config.paths.state, this.state)
+  }
+
+  /** Let the packet worker see what is true now. */
+  publish(): void {
+    this.#generation += 1
+    const rows = compileRows(this.state, this.fds, this.#generation)
+    this.datapath.publish(buildImage(rows))
+  }
+
+  /** Numbers for a new endpoint: a port id that was never used, and the lowest free slot. */
+  nextPort(planned: readonly EndpointRecord[]): { portId: number; slot: number } {
+    const endpoints = [...this.state.tasks.flatMap(task => task.endpoints), ...planned]
+    const used = new Set(endpoints.map(endpoint => endpoint.slot))
+    for (let slot = 0; slot < PORTS_MAX; slot++) {
+      if (used.has(slot)) continue
+      const portId = this.state.nextPortId
+      this.state.nextPortId += 1
+      return { portId, slot }
+    }
+    throw new LimitError(`this node has ${PORTS_MAX} endpoints, which is the most it can serve`)
+  }
+
+  /** @throws LimitError when the tables would be larger than the worker's */
+  checkMembers(): void {
+    const shared = this.state.vteps.filter(vtep => vtep.network === null).length
+    const own = this.state.vteps.length - shared
+    if (shared * this.state.networks.length + own <= MEMBERS_MAX) return
+    throw new LimitError(`VTEPs times networks would be more than ${MEMBERS_MAX}; give VTEPs for single `
+      + 'networks with --network')
+  }
+}

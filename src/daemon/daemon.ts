@@ -1,0 +1,111 @@
+// Start, reload and stop of a daemon: puts all rooms together and owns what is open.
+import { randomBytes } from 'node:crypto'
+import { accessSync, constants, readFileSync } from 'node:fs'
+import { systemClock } from '../base/clock.ts'
+import { AbsentError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
+import { primeThreadPool } from '../kernel/netns.ts'
+import { closeUnderlay, openUnderlay } from '../kernel/underlay.ts'
+import { type Config, needsRestart } from './config.ts'
+import { makeControl } from './control.ts'
+import { Core } from './core.ts'
+import { Datapath } from './datapath.ts'
+import { Exclusive } from './exclusive.ts'
+import { Networks } from './networks.ts'
+import { Reconciler, takeUp } from './reconcile.ts'
+import { loadState } from './state.ts'
+import { Tasks } from './tasks.ts'
+import { findUnderlay } from './underlay-address.ts'
+import type { Control } from './views.ts'
+import { Vteps } from './vteps.ts'
+
+const MANIFEST = new URL('../../package.json', import.meta.url)
+
+export type Daemon = Readonly<{
+  control: Control
+  /** Use what of the new configuration can change while running; the rest is logged. */
+  reload(config: Config): void
+  /** Rejects when the daemon cannot go on. */
+  failed: Promise<never>
+  /** Tasks and their devices stay as they are; a later daemon takes them up. */
+  stop(): Promise<void>
+}>
+
+export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
+  checkMachine()
+  await primeThreadPool()
+  const host = openRtnetlink()
+  try {
+    return await startWith(config, log, host)
+  } catch (error) {
+    host.close()
+    throw error
+  }
+}
+
+async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Daemon> {
+  const underlay = await findUnderlay(host, config)
+  const state = loadState(config.paths.state)
+  // ---- above this line nothing on the machine has been changed ----
+  const { port, ttl, udpChecksum, dscp } = config.underlay
+  const sockets = openUnderlay({ address: underlay.number, port, ttl, udpChecksum })
+  const changes = new Exclusive()
+  let reconciler: Reconciler | undefined
+  let core: Core | undefined
+  const datapath = await Datapath.start(sockets, dscp === 'inherit', randomBytes(4).readInt32LE(),
+    (portId, errno) => {
+      log.warn({ portId, errno }, 'the device of an endpoint is gone')
+      core?.fds.delete(portId)
+      reconciler?.soon()
+    }).catch(error => {
+    closeUnderlay(sockets)
+    throw error
+  })
+  core = new Core({ config, log, state, underlay, sourcePorts: sockets.ports, datapath })
+  const networks = new Networks(core, host, systemClock)
+  const tasks = new Tasks(core, networks, systemClock)
+  core.publish()
+  await changes.run(() => takeUp(core, tasks))
+  reconciler = new Reconciler(core, tasks, changes)
+  reconciler.start()
+  log.info({ underlay: underlay.address, device: underlay.device, port }, 'daemon ready')
+  const control = makeControl({
+    core, networks, tasks, changes, vteps: new Vteps(core), version: readVersion(),
+    startedAt: new Date(systemClock.wallMs()).toISOString(),
+  })
+  return {
+    control,
+    failed: datapath.failed,
+    reload: fresh => reload(core, fresh),
+    stop: async () => {
+      reconciler.stop()
+      await changes.run(() => datapath.stop())
+      host.close()
+    },
+  }
+}
+
+function reload(core: Core, fresh: Config): void {
+  const waiting = needsRestart(core.config, fresh)
+  if (waiting.length > 0) core.log.warn({ settings: waiting.join(' ') }, 'settings wait for a restart')
+  core.log.level = fresh.log.level
+  core.config = { ...core.config, log: fresh.log, tasks: fresh.tasks }
+  core.log.info('configuration reloaded')
+}
+
+function checkMachine(): void {
+  if (process.getuid?.() !== 0) {
+    throw new AbsentError('the daemon needs root, for namespaces and TAP devices; run it with sudo')
+  }
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
+  } catch (error) {
+    throw new AbsentError('/dev/net/tun is missing or closed to us; load the driver with: modprobe tun',
+      {}, error)
+  }
+}
+
+function readVersion(): string {
+  return (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version
+}

@@ -1,0 +1,72 @@
+// The kernel objects of an endpoint: a TAP in the task's network namespace, with its addresses. Each
+// step looks first and changes only what differs, so all of it can be done again at any time.
+import { linkLocalOfMac, parseCidr } from '../base/text.ts'
+import { closeDescriptor } from '../kernel/descriptor.ts'
+import { linkByName, setLink } from '../kernel/netlink/link.ts'
+import { setAddress } from '../kernel/netlink/address.ts'
+import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
+import { createNetns, deleteNetns, listNetns, withNetns } from '../kernel/netns.ts'
+import { writeSysctl } from '../kernel/sysctl.ts'
+import { makeTap } from '../kernel/tap.ts'
+import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
+
+/** Beginning of every namespace name of ours, so that people see whose it is. */
+export const NETNS_PREFIX = 'tm-'
+
+export const netnsOf = (task: Pick<TaskRecord, 'name'>): string => `${NETNS_PREFIX}${task.name}`
+
+/** Create the task's namespace with its loopback up; one that is there already is used. */
+export async function ensureNetns(netns: string): Promise<void> {
+  if (!listNetns().includes(netns)) createNetns(netns)
+  await withRtnetlink(netns, rt => setLink(rt, 'lo', { up: true }))
+}
+
+/**
+ * Open the endpoint's TAP, new or kept from before, and give it its addresses.
+ * @returns the descriptor, which the packet worker takes over
+ */
+export async function openEndpoint(netns: string, endpoint: EndpointRecord,
+  network: NetworkRecord): Promise<number> {
+  const fd = withNetns(netns, () => makeTap(endpoint.interface))
+  try {
+    await configureEndpoint(netns, endpoint, network)
+    return fd
+  } catch (error) {
+    closeDescriptor(fd)
+    throw error
+  }
+}
+
+/** Set what the endpoint's device must have. */
+export async function configureEndpoint(netns: string, endpoint: EndpointRecord,
+  network: NetworkRecord): Promise<void> {
+  const device = endpoint.interface
+  withNetns(netns, () => {
+    // The link-local address is ours to give, and on an overlay there is no router to ask for.
+    writeSysctl(['ipv6', 'conf', device, 'addr_gen_mode'], 1)
+    writeSysctl(['ipv6', 'conf', device, 'accept_ra'], 0)
+    writeSysctl(['ipv6', 'conf', device, 'router_solicitations'], 0)
+  })
+  const { prefix } = parseCidr(network.subnet)
+  await withRtnetlink(netns, async rt => {
+    await setLink(rt, device, { mac: endpoint.mac, mtu: network.mtu, up: true })
+    const link = await linkByName(rt, device)
+    if (link === null) return // taken away this moment; the worker tells, and it is made again
+    await setAddress(rt, link.index, `${endpoint.address}/${prefix}`)
+    await setAddress(rt, link.index, `${linkLocalOfMac(endpoint.mac)}/64`, { noDad: true })
+  })
+}
+
+/** The namespace goes, and every device in it with it. */
+export function removeNetns(netns: string): void {
+  deleteNetns(netns)
+}
+
+async function withRtnetlink<T>(netns: string, fn: (rt: Rtnetlink) => Promise<T>): Promise<T> {
+  const rt = withNetns(netns, openRtnetlink)
+  try {
+    return await fn(rt)
+  } finally {
+    rt.close()
+  }
+}

@@ -1,0 +1,180 @@
+// Networks of this node: their subnet, VNI and MTU, and the addresses given in them.
+import { AddressPool } from '../cluster/ipam.ts'
+import {
+  checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByAddress, takenByNetwork,
+  takenByRoute,
+} from '../cluster/subnets.ts'
+import { type Clock } from '../base/clock.ts'
+import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
+import { findNamed, makeObjectId } from '../base/ids.ts'
+import { cidrHas, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/text.ts'
+import { addresses } from '../kernel/netlink/address.ts'
+import { links } from '../kernel/netlink/link.ts'
+import { routes } from '../kernel/netlink/route.ts'
+import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
+import { NETWORKS_MAX } from '../path/image.ts'
+import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
+import type { Core } from './core.ts'
+import type { NetworkRecord } from './state.ts'
+import type { NetworkSpec, NetworkView } from './views.ts'
+import { memberRows } from './compile.ts'
+import { endpointView } from './task-view.ts'
+
+/** The smallest packet that every IPv6 link must carry: RFC 8200 section 5. */
+export const MTU_MIN_OCTETS = 576
+
+export class Networks {
+  readonly #core: Core
+  readonly #host: Rtnetlink
+  readonly #clock: Clock
+  readonly #pools = new Map<string, AddressPool>()
+
+  /** @param host a netlink socket in the machine's own namespace */
+  constructor(core: Core, host: Rtnetlink, clock: Clock) {
+    this.#core = core
+    this.#host = host
+    this.#clock = clock
+    for (const network of core.state.networks) this.#pools.set(network.id, poolOf(core, network))
+  }
+
+  list(): NetworkView[] {
+    return this.#core.state.networks.map(network => this.view(network))
+  }
+
+  find(which: string): NetworkRecord {
+    return findNamed('network', this.#core.state.networks, which)
+  }
+
+  async create(spec: NetworkSpec): Promise<NetworkView> {
+    const { state } = this.#core
+    if (state.networks.some(network => network.name === spec.name)) {
+      throw new ConflictError(`there is a network "${spec.name}" already`, { name: spec.name })
+    }
+    if (state.networks.length >= NETWORKS_MAX) {
+      throw new LimitError(`this node has ${NETWORKS_MAX} networks, which is the most it can serve`)
+    }
+    const network = await this.#plan(spec)
+    state.networks.push(network)
+    try {
+      this.#core.checkMembers()
+      this.#pools.set(network.id, poolOf(this.#core, network))
+      this.#core.save()
+    } catch (error) {
+      state.networks.pop()
+      this.#pools.delete(network.id)
+      throw error
+    }
+    this.#core.publish()
+    this.#core.log.info({ network: network.name, vni: network.vni, subnet: network.subnet },
+      'network created')
+    return this.view(network)
+  }
+
+  remove(which: string): void {
+    const { state } = this.#core
+    const network = this.find(which)
+    const users = state.tasks.filter(task => task.endpoints.some(e => e.network === network.id))
+    if (users.length > 0) {
+      const names = users.slice(0, 5).map(task => task.name).join(', ')
+      const rest = users.length > 5 ? ` and ${users.length - 5} more` : ''
+      throw new ConflictError(`network "${network.name}" is used by ${names}${rest}; remove them first `
+        + 'with: tapmesh rm', { network: network.name })
+    }
+    state.networks.splice(state.networks.indexOf(network), 1)
+    state.vteps = state.vteps.filter(vtep => vtep.network !== network.id)
+    this.#pools.delete(network.id)
+    this.#core.save()
+    this.#core.publish()
+    this.#core.log.info({ network: network.name, vni: network.vni }, 'network removed')
+  }
+
+  /** Take an address, the one asked for or the next; release() gives it back. */
+  takeAddress(network: NetworkRecord, wanted: string | undefined): string {
+    const pool = this.#pools.get(network.id)!
+    if (wanted !== undefined) {
+      const address = parseIpv4(wanted)
+      pool.claim(address)
+      return formatIpv4(address)
+    }
+    const address = pool.allocate(this.#clock.nowMs())
+    network.lastGiven = pool.state().last
+    return formatIpv4(address)
+  }
+
+  releaseAddress(networkId: string, address: string): void {
+    this.#pools.get(networkId)?.release(parseIpv4(address), this.#clock.nowMs())
+  }
+
+  view(network: NetworkRecord): NetworkView {
+    const { state } = this.#core
+    const { lastGiven: _, ...shown } = network
+    return {
+      ...shown,
+      driver: 'overlay',
+      scope: 'local',
+      endpoints: state.tasks.flatMap(task => task.endpoints
+        .filter(endpoint => endpoint.network === network.id)
+        .map(endpoint => endpointView(task, endpoint, network))),
+      vteps: memberRows(state.vteps, network, 0).map(row => formatIpv4(row.address)),
+    }
+  }
+
+  async #plan(spec: NetworkSpec): Promise<NetworkRecord> {
+    const { state, underlay } = this.#core
+    const taken = await this.#taken()
+    const vnis = state.networks.map(network => network.vni)
+    const mtuMax = underlay.mtu - VXLAN_OVERHEAD_OCTETS
+    const mtu = spec.mtu ?? mtuMax
+    if (mtu < MTU_MIN_OCTETS || mtu > mtuMax) {
+      throw new UsageError(`--mtu ${mtu}: it is ${MTU_MIN_OCTETS} to ${mtuMax} here, for the underlay `
+        + `${underlay.device} carries ${underlay.mtu} and VXLAN takes ${VXLAN_OVERHEAD_OCTETS}`, { mtu })
+    }
+    if (spec.vni !== undefined) checkVni(spec.vni, state.networks.map(({ vni, name }) => ({ vni, network: name })))
+    if (spec.subnet !== undefined) checkSubnet(spec.subnet, taken)
+    const choice = spec.subnet === undefined ? chooseSubnet(taken)
+      : { subnet: formatCidr(parseCidr(spec.subnet)), skipped: [] }
+    return {
+      id: makeObjectId(),
+      name: spec.name,
+      createdAt: new Date(this.#clock.wallMs()).toISOString(),
+      subnet: choice.subnet,
+      gateway: gatewayOf(choice.subnet, spec.gateway),
+      vni: spec.vni ?? nextVni(vnis),
+      mtu,
+      labels: spec.labels,
+      skipped: choice.skipped,
+      lastGiven: null,
+    }
+  }
+
+  /** Subnets that cannot be used on this machine, each with the reason. */
+  async #taken(): Promise<Taken[]> {
+    const names = new Map((await links(this.#host)).map(link => [link.index, link.name]))
+    const found = (await addresses(this.#host)).filter(one => !one.address.includes(':'))
+    const hostAddresses = found.map(one =>
+      takenByAddress(`${one.address}/${one.prefix}`, names.get(one.index) ?? 'a device'))
+    const hostRoutes = (await routes(this.#host))
+      .map(route => takenByRoute(route.destination,
+        route.device === null ? null : names.get(route.device) ?? null))
+    const own = this.#core.state.networks.map(one => takenByNetwork(one.subnet, one.name))
+    return [...own, ...hostAddresses, ...hostRoutes]
+  }
+}
+
+function gatewayOf(subnet: string, wanted: string | undefined): string {
+  const cidr = parseCidr(subnet)
+  const address = wanted === undefined ? cidr.network + 1 : parseIpv4(wanted)
+  if (!cidrHas(cidr, address) || address === cidr.network || address === cidr.last) {
+    throw new UsageError(`gateway ${formatIpv4(address)} is no host address of ${subnet}`)
+  }
+  return formatIpv4(address)
+}
+
+function poolOf(core: Core, network: NetworkRecord): AddressPool {
+  const taken = core.state.tasks.flatMap(task => task.endpoints)
+    .filter(endpoint => endpoint.network === network.id)
+    .map(endpoint => parseIpv4(endpoint.address))
+  const subnet = parseCidr(network.subnet)
+  const last = network.lastGiven ?? subnet.network
+  return new AddressPool(subnet, parseIpv4(network.gateway), { last, taken })
+}

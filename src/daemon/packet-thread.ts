@@ -1,0 +1,119 @@
+// Entry of the packet worker: opens the kernel's ports over one arena, then breathes until it is told
+// to stop. It never returns to its event loop; messages are taken when the wake descriptor is ready.
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { assert } from '../base/assert.ts'
+import { systemClock } from '../base/clock.ts'
+import { makeArena } from '../kernel/arena.ts'
+import { makeTapArea, TapPort } from '../kernel/tap.ts'
+import { UdpPort } from '../kernel/udp-port.ts'
+import { Epoll } from '../kernel/wait.ts'
+import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY, TOKEN_WAKE } from '../path/engine.ts'
+import { NETWORK_VNI, PORT_FD, PORT_ID, PORT_NETWORK } from '../path/image.ts'
+import { forget, makeLearnedRows } from '../path/learned.ts'
+import { adoptTables, makePlane } from '../path/plane.ts'
+import { makeTables, networkWord, portWord, type Tables } from '../path/tables.ts'
+import type { FromWorker, ToWorker, WorkerSpec } from './datapath.ts'
+
+/** An idle worker looks at its clock this often, to let learned entries age. */
+const IDLE_MS = 1000
+
+assert(parentPort !== null, 'packet-thread.ts is started as a worker')
+const control = parentPort
+const spec = workerData as WorkerSpec
+
+const ring = makeArena()
+const tapArea = makeTapArea(ring)
+const plane = makePlane({
+  ring,
+  underlay: new UdpPort(ring, spec.sockets),
+  counters: spec.counters,
+  clock: systemClock,
+  inheritDscp: spec.inheritDscp,
+  seed: spec.seed,
+})
+const epoll = new Epoll(ring)
+/** Held TAPs by slot, each with the id of its port. */
+const taps = new Map<number, { id: number; tap: TapPort }>()
+
+epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
+epoll.makeWatched(spec.sockets.receiver, TOKEN_UNDERLAY)
+say({ type: 'ready' })
+run()
+
+function run(): void {
+  for (;;) {
+    const woken = breathe(plane, epoll, IDLE_MS)
+    if (plane.deadSlot >= 0) buryPort(plane.deadSlot, plane.deadErrno)
+    if (woken && !takeMessages()) return
+  }
+}
+
+/** Answers false when it is time to stop. */
+function takeMessages(): boolean {
+  epoll.drain(spec.wakeFd)
+  for (;;) {
+    const received = receiveMessageOnPort(control) as { message: ToWorker } | undefined
+    if (received === undefined) return true
+    const { message } = received
+    if (message.type === 'stop') return stop()
+    if (message.type === 'image') adopt(makeTables(message.image))
+    else say({ type: 'learned', ask: message.ask, rows: makeLearnedRows(plane.learned, plane.nowSeconds) })
+  }
+}
+
+function adopt(tables: Tables): void {
+  for (const [slot, held] of taps) {
+    const stays = slot < tables.slotCount && portWord(tables, slot, PORT_NETWORK) >= 0
+      && portWord(tables, slot, PORT_ID) === held.id
+    if (!stays) closePort(slot)
+  }
+  forgetRemoved(tables)
+  for (let slot = 0; slot < tables.slotCount; slot++) {
+    if (portWord(tables, slot, PORT_NETWORK) < 0 || taps.has(slot)) continue
+    const tap = new TapPort(ring, tapArea, portWord(tables, slot, PORT_FD))
+    epoll.makeWatched(tap.fd, TOKEN_FIRST_PORT + slot)
+    plane.ports[slot] = tap
+    taps.set(slot, { id: portWord(tables, slot, PORT_ID), tap })
+  }
+  adoptTables(plane, tables)
+}
+
+/** What was learned of a network that is no more goes with it. */
+function forgetRemoved(tables: Tables): void {
+  const kept = new Set<number>()
+  for (let n = 0; n < tables.networkCount; n++) kept.add(networkWord(tables, n, NETWORK_VNI))
+  for (let n = 0; n < plane.tables.networkCount; n++) {
+    const vni = networkWord(plane.tables, n, NETWORK_VNI)
+    if (!kept.has(vni)) forget(plane.learned, vni, -1)
+  }
+}
+
+function closePort(slot: number): void {
+  const held = taps.get(slot)
+  if (held === undefined) return
+  const network = portWord(plane.tables, slot, PORT_NETWORK)
+  if (network >= 0) forget(plane.learned, networkWord(plane.tables, network, NETWORK_VNI), slot)
+  epoll.makeUnwatched(held.tap.fd)
+  held.tap.close()
+  taps.delete(slot)
+  plane.ports[slot] = undefined
+}
+
+/** The kernel has taken the device away, with its namespace perhaps; the control side decides. */
+function buryPort(slot: number, errno: number): void {
+  const id = taps.get(slot)?.id
+  plane.deadSlot = -1
+  closePort(slot)
+  if (id !== undefined) say({ type: 'port-dead', portId: id, errno })
+}
+
+function stop(): false {
+  for (const slot of taps.keys()) closePort(slot)
+  epoll.close()
+  control.close()
+  return false
+}
+
+function say(message: FromWorker): void {
+  control.postMessage(message)
+}

@@ -1,0 +1,271 @@
+// Tasks: a namespace with endpoints, and in most of them a process. What a task is to have is written
+// down before the kernel is touched, so a daemon that is killed at any line leaves nothing unknown.
+import { rmSync } from 'node:fs'
+import type { Clock } from '../base/clock.ts'
+import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
+import { findNamed, makeTaskId } from '../base/ids.ts'
+import { macOfAddress, parseIpv4 } from '../base/text.ts'
+import { closeDescriptor } from '../kernel/descriptor.ts'
+import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
+import { listNetns } from '../kernel/netns.ts'
+import { isProcess } from '../kernel/processes.ts'
+import type { Core } from './core.ts'
+import { ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
+import type { Networks } from './networks.ts'
+import {
+  adoptProcess, exitCodeOf, killRest, logPath, resolveProgram, signalTask, startProcess, type Started,
+} from './processes.ts'
+import type { EndpointRecord, TaskRecord } from './state.ts'
+import { taskView } from './task-view.ts'
+import type { TaskSpec, TaskView } from './views.ts'
+
+export const TASKS_MAX = 1024
+const KILLED_EXIT_CODE = 137 // 128 + SIGKILL, as shells and containers show it
+
+export class Tasks {
+  readonly #core: Core
+  readonly #networks: Networks
+  readonly #clock: Clock
+  /** Settles when the process of a task has ended and that is written down. */
+  readonly #endings = new Map<string, Promise<void>>()
+
+  constructor(core: Core, networks: Networks, clock: Clock) {
+    this.#core = core
+    this.#networks = networks
+    this.#clock = clock
+  }
+
+  list(): TaskView[] {
+    return this.#core.state.tasks.map(task => taskView(task, this.#core.state.networks))
+  }
+
+  find(which: string): TaskRecord {
+    return findNamed('task', this.#core.state.tasks, which)
+  }
+
+  view(which: string): TaskView {
+    return taskView(this.find(which), this.#core.state.networks)
+  }
+
+  logPathOf(which: string): string {
+    return logPath(this.directoryOf(this.find(which)))
+  }
+
+  /** The task when its process has ended; at once when it has ended already, or never had one. */
+  async ended(which: string): Promise<Pick<TaskRecord, 'exitCode' | 'state'>> {
+    const task = this.find(which)
+    await this.#endings.get(task.id)
+    return task
+  }
+
+  async run(spec: TaskSpec): Promise<TaskView> {
+    const task = this.#plan(spec)
+    const { state } = this.#core
+    state.tasks.push(task)
+    try {
+      this.#core.save()
+      await this.attach(task)
+      if (task.command.length > 0) this.#start(task)
+      task.complete = true
+      this.#core.save()
+    } catch (error) {
+      await this.discard(task)
+      throw error
+    }
+    this.#core.log.info({ task: task.name, id: task.id, pid: task.pid }, 'task started')
+    return taskView(task, state.networks)
+  }
+
+  /** Make the namespace and every endpoint that is not held yet, and publish them. */
+  async attach(task: TaskRecord): Promise<void> {
+    const netns = netnsOf(task)
+    await ensureNetns(netns)
+    const opened = new Map<number, number>()
+    try {
+      for (const endpoint of task.endpoints) {
+        if (this.#core.fds.has(endpoint.portId)) continue
+        const network = this.#networks.find(endpoint.network)
+        opened.set(endpoint.portId, await openEndpoint(netns, endpoint, network))
+      }
+    } catch (error) {
+      for (const fd of opened.values()) closeDescriptor(fd)
+      throw error
+    }
+    if (opened.size === 0) return
+    for (const [portId, fd] of opened) this.#core.fds.set(portId, fd)
+    this.#core.publish()
+  }
+
+  /** Take up a task from before a restart: its process may live, or have ended meanwhile. */
+  async adopt(task: TaskRecord): Promise<void> {
+    const lives = task.pid !== null && task.pidStart !== null && isProcess(task.pid, task.pidStart)
+    if (task.command.length > 0 && !lives) return this.#finish(task)
+    await this.attach(task)
+    if (lives) this.#watch(task, adoptProcess(task.pid!, task.pidStart!))
+  }
+
+  /** A task that had ended before a restart holds nothing in the kernel. */
+  async tidy(task: TaskRecord): Promise<void> {
+    await this.#detach(task)
+    if (task.remove) await this.discard(task)
+  }
+
+  signal(which: string, signal: NodeJS.Signals): void {
+    const task = this.find(which)
+    if (task.pid === null || task.pidStart === null) {
+      throw new ConflictError(`task "${task.name}" has no running process`, { task: task.name })
+    }
+    signalTask(task.pid, task.pidStart, signal)
+  }
+
+  /** TERM, and KILL for what is left after `graceMs`. */
+  async stop(which: string, graceMs: number): Promise<TaskView> {
+    const task = this.find(which)
+    const ending = this.#endings.get(task.id)
+    if (ending !== undefined && task.pid !== null && task.pidStart !== null) {
+      task.state = 'stopping'
+      signalTask(task.pid, task.pidStart, 'SIGTERM')
+      if (!await settlesWithin(ending, graceMs)) {
+        signalTask(task.pid, task.pidStart, 'SIGKILL')
+        await ending
+      }
+    }
+    return taskView(task, this.#core.state.networks)
+  }
+
+  async remove(which: string, force: boolean): Promise<void> {
+    const task = this.find(which)
+    const ending = this.#endings.get(task.id)
+    if (ending !== undefined) {
+      if (!force) {
+        throw new ConflictError(`task "${task.name}" is running; stop it first, or use: tapmesh rm -f`,
+          { task: task.name })
+      }
+      task.remove = false // it is being removed right here
+      if (task.pid !== null && task.pidStart !== null) signalTask(task.pid, task.pidStart, 'SIGKILL')
+      await ending
+    }
+    await this.discard(task)
+    this.#core.log.info({ task: task.name, id: task.id }, 'task removed')
+  }
+
+  /** Undo all of a task, whatever of it is there. */
+  async discard(task: TaskRecord): Promise<void> {
+    await this.#detach(task)
+    const { state } = this.#core
+    state.tasks = state.tasks.filter(other => other.id !== task.id)
+    this.#core.save()
+    rmSync(this.directoryOf(task), { recursive: true, force: true })
+  }
+
+  #plan(spec: TaskSpec): TaskRecord {
+    const { state } = this.#core
+    if (state.tasks.length >= TASKS_MAX) {
+      throw new LimitError(`this node has ${TASKS_MAX} tasks, which is the most it can serve`)
+    }
+    const id = makeTaskId()
+    const name = spec.name ?? `task-${id.slice(0, 6)}`
+    if (state.tasks.some(task => task.name === name)) {
+      throw new ConflictError(`there is a task "${name}" already; remove it with: tapmesh rm ${name}`,
+        { name })
+    }
+    const netns = netnsOf({ name })
+    if (listNetns().includes(netns)) {
+      throw new ConflictError(`there is a network namespace "${netns}" already that is not ours; remove `
+        + `it with: ip netns del ${netns}`, { netns })
+    }
+    const [program] = spec.command
+    if (program !== undefined) resolveProgram(program, spec.workdir ?? null)
+    return {
+      id, name, state: 'created', complete: false, error: null, pid: null, pidStart: null,
+      exitCode: null, command: spec.command, env: spec.env, workdir: spec.workdir ?? null,
+      promiscuous: spec.promiscuous, remove: spec.remove,
+      createdAt: new Date(this.#clock.wallMs()).toISOString(), startedAt: null, finishedAt: null,
+      endpoints: this.#planEndpoints(spec),
+    }
+  }
+
+  #planEndpoints(spec: TaskSpec): EndpointRecord[] {
+    const endpoints: EndpointRecord[] = []
+    try {
+      for (const { network: which, address: wanted } of spec.networks) {
+        const network = this.#networks.find(which)
+        if (endpoints.some(endpoint => endpoint.network === network.id)) {
+          throw new UsageError(`--network ${network.name} is given twice`)
+        }
+        const address = this.#networks.takeAddress(network, wanted)
+        endpoints.push({
+          portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
+          mac: macOfAddress(parseIpv4(address)),
+        })
+        Object.assign(endpoints.at(-1)!, this.#core.nextPort(endpoints.slice(0, -1)))
+      }
+      return endpoints
+    } catch (error) {
+      for (const { network, address } of endpoints) this.#networks.releaseAddress(network, address)
+      throw error
+    }
+  }
+
+  #start(task: TaskRecord): void {
+    const started = startProcess({
+      id: task.id, netns: netnsOf(task), command: task.command, env: task.env, workdir: task.workdir,
+      directory: this.directoryOf(task),
+    })
+    task.pid = started.pid
+    task.pidStart = started.pidStart
+    task.state = 'running'
+    task.startedAt = new Date(this.#clock.wallMs()).toISOString()
+    this.#watch(task, started)
+  }
+
+  #watch(task: TaskRecord, started: Started): void {
+    const ending = started.ended.then(() => this.#finish(task))
+      .catch(error => this.#core.log.error({ task: task.name, err: error }, 'task not wound up'))
+      .finally(() => this.#endings.delete(task.id))
+    this.#endings.set(task.id, ending)
+  }
+
+  /** The process has ended: write down how, and let go of what it held. */
+  async #finish(task: TaskRecord): Promise<void> {
+    task.exitCode = exitCodeOf(this.directoryOf(task)) ?? KILLED_EXIT_CODE
+    task.pid = null
+    task.pidStart = null
+    task.state = 'exited'
+    task.finishedAt = new Date(this.#clock.wallMs()).toISOString()
+    await this.#detach(task)
+    this.#core.save()
+    this.#core.log.info({ task: task.name, exitCode: task.exitCode }, 'task ended')
+    if (task.remove && task.complete) await this.discard(task)
+  }
+
+  /** Addresses, ports, leftover processes and the namespace of a task go. */
+  async #detach(task: TaskRecord): Promise<void> {
+    const endpoints = task.endpoints
+    task.endpoints = []
+    for (const endpoint of endpoints) {
+      this.#networks.releaseAddress(endpoint.network, endpoint.address)
+      this.#core.fds.delete(endpoint.portId)
+    }
+    if (endpoints.length > 0) this.#core.publish()
+    const netns = netnsOf(task)
+    await killRest(`${NETNS_DIRECTORY}/${netns}`, !task.complete)
+    removeNetns(netns)
+  }
+
+  /** Where log and exit status of a task are kept. */
+  directoryOf(task: TaskRecord): string {
+    return `${this.#core.config.paths.state}/tasks/${task.id}`
+  }
+}
+
+/** Whether `settles` does so within the time. */
+async function settlesWithin(settles: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => late.resolve(false), timeoutMs)
+  try {
+    return await Promise.race([settles.then(() => true), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
