@@ -39,9 +39,10 @@ export function takeSnapshot(): Snapshot {
   return { atMs: performance.now(), busyTicks, stolenTicks, processes }
 }
 
-/** Busy processor seconds of the whole machine, interrupts included. */
+/** Busy processor seconds of the machine, interrupts too, less those of other people's processes. */
 export function machineSeconds(before: Snapshot, after: Snapshot): number {
-  return (after.busyTicks - before.busyTicks) / TICKS_PER_SECOND
+  const busyTicks = after.busyTicks - before.busyTicks
+  return Math.max(0, busyTicks - strangersTicks(before, after)) / TICKS_PER_SECOND
 }
 
 /** Processor seconds of these processes and their descendants. */
@@ -52,9 +53,13 @@ export function treeSeconds(before: Snapshot, after: Snapshot, roots: readonly n
 
 /** Cores that were kept busy by processes that are not ours, or taken by the hypervisor. */
 export function foreignCores(before: Snapshot, after: Snapshot): number {
-  const strangers = usedTicks(before, after, pid => pid === process.pid || pid === KTHREADD, true)
-  const ticks = strangers + after.stolenTicks - before.stolenTicks
+  const ticks = strangersTicks(before, after) + after.stolenTicks - before.stolenTicks
   return ticks / TICKS_PER_SECOND / ((after.atMs - before.atMs) / 1000)
+}
+
+/** Everything that this process did not start, the kernel's own threads aside. */
+function strangersTicks(before: Snapshot, after: Snapshot): number {
+  return usedTicks(before, after, pid => pid === process.pid || pid === KTHREADD, true)
 }
 
 /**

@@ -13,6 +13,7 @@ const CLOSE_TIMEOUT_MS = 5_000
 const COMMAND_TIMEOUT_MS = 20_000
 const POLL_MS = 20
 const OUTPUT_KEPT_CHARS = 64_000
+const WORDS_SHOWN_CHARS = 600
 
 export class BenchError extends TapmeshError {
   constructor(message: string, facts?: Facts) {
@@ -55,6 +56,12 @@ export type Hosts = Readonly<{ pair: readonly [Host, Host]; close(): Promise<voi
 /** The path, as this process must name it, of a file as the host sees it. */
 export function fileIn(host: Host, path: string): string {
   return `/proc/${host.pid}/root${path}`
+}
+
+/** The end of an output, for an error: without the places of a stack trace. */
+export function lastWords(output: string): string {
+  const lines = output.split('\n').filter(line => line.trim() !== '' && !/^ +at /.test(line))
+  return lines.map(line => line.trim()).join(' ').slice(-WORDS_SHOWN_CHARS)
 }
 
 /** Ask `holds` every 20 ms until it answers true. @throws BenchError after `timeoutMs` */
@@ -100,7 +107,7 @@ async function openHost(index: 1 | 2, holders: ChildProcess[]): Promise<Host> {
     async run(argv, netns = null, timeoutMs = COMMAND_TIMEOUT_MS) {
       const result = await exec([...enter(netns), ...argv], timeoutMs)
       if (result.code === 0) return result.stdout
-      const said = `${result.stderr.trim()} ${result.stdout.trim()}`.slice(-600)
+      const said = lastWords(`${result.stderr.trim()} ${result.stdout.trim()}`)
       throw new BenchError(`${name}: ${argv.join(' ')}: exit code ${result.code}: ${said}`)
     },
     async start(argv, netns = null, ready) {
@@ -151,7 +158,7 @@ function watch(child: ChildProcess, host: 1 | 2): Watched {
     output: () => output,
     until: async (ready, what) => {
       await waitUntil(() => over || ready.test(output), START_TIMEOUT_MS, what)
-      if (!ready.test(output)) throw new BenchError(`${what}: ended: ${output.trim().slice(-600)}`)
+      if (!ready.test(output)) throw new BenchError(`${what}: ended: ${lastWords(output)}`)
     },
   }
 }

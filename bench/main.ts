@@ -133,7 +133,8 @@ async function main(): Promise<number> {
   store(report, options.write)
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 1)}\n` : textOf(report))
   if (options.plan.mode !== 'smoke') return report.failures.length === 0 ? 0 : 1
-  const faults = [...insaneValues(report), ...report.failures.map(failure => failure.message)]
+  const failures = report.failures.map(failure => failure.message)
+  const faults = failures.length > 0 ? failures : insaneValues(report)
   for (const fault of faults) process.stderr.write(`smoke: ${fault}\n`)
   process.stderr.write(faults.length === 0 ? 'smoke: every row is sane\n' : 'smoke: failed\n')
   return faults.length === 0 ? 0 : 1

@@ -56,6 +56,8 @@ const BARRED = new Set(['kvxlan', 'kvxlan-br', 'tapmesh'])
 export function probesFor(
   mode: Mode, setting: Setting, round: number, subject: string,
 ): readonly Probe[] {
-  if (mode !== 'quick' || (setting === 'A' && round === 0)) return ALL_PROBES
-  return BARRED.has(subject) ? KEY_PROBES[setting] : []
+  if (mode !== 'quick') return ALL_PROBES
+  const first = setting === 'A' && round === 0
+  if (!BARRED.has(subject)) return first ? KEY_PROBES[setting] : []
+  return first ? ALL_PROBES : KEY_PROBES[setting]
 }

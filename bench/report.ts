@@ -47,7 +47,8 @@ const NOTES = [
   'udp64 counts what arrives per second when the sender sends flat out; udp64_clean is the highest '
   + 'rate that loses less than 1 %.',
   'ping is the median of one ping each 10 ms on an otherwise idle machine; ping_1ms one each 1 ms.',
-  'cpu is the time of all processors, with tools and interrupts, per GB of the 1-stream TCP run.',
+  'cpu is the time of all processors, with tools and interrupts and without other people\'s '
+  + 'processes, per GB of the 1-stream TCP run.',
 ]
 
 export type Run = Readonly<{

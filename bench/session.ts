@@ -55,16 +55,18 @@ export class Session {
   async measure(settings: readonly Setting[], subjects: readonly Subject[]): Promise<Outcome> {
     const startMs = performance.now()
     let spentMs = 0 // without the time that others held the lock
+    let roundMs = 0
     for (let round = 0; round < this.#plan.rounds; round++) {
-      const roundMs = round === 0 ? 0 : spentMs / round
       const fits = spentMs + roundMs <= this.#plan.budgetS * 1000
       if (round >= this.#plan.roundsMin && !fits) break
+      roundMs = 0
       for (const setting of settings) {
         for (let turn = 0; turn < subjects.length; turn++) {
           const subject = subjects[(turn + round) % subjects.length]
-          if (subject !== undefined) spentMs += await this.#visit(setting, subject, round)
+          if (subject !== undefined) roundMs += await this.#visit(setting, subject, round)
         }
       }
+      spentMs += roundMs
     }
     const seconds = (performance.now() - startMs) / 1000
     const [samples, failures] = [this.#samples, this.#failures]

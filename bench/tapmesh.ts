@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exec } from '../src/base/exec.ts'
 import type { Host, Running } from './hosts.ts'
-import { BenchError, fileIn, waitUntil } from './hosts.ts'
+import { BenchError, fileIn, lastWords, waitUntil } from './hosts.ts'
 import type { End, Subject } from './subjects.ts'
 import { onBoth, TUNNEL_MTU, tunnelAddress, VNI } from './subjects.ts'
 
@@ -34,7 +34,7 @@ async function startDaemon(host: Host): Promise<Running> {
   let over = false
   void daemon.ended.then(() => void (over = true))
   await waitUntil(async () => over || await answers(host), START_TIMEOUT_MS, 'tapmesh daemon')
-  if (over) throw new BenchError(`tapmesh daemon ended: ${daemon.output().trim().slice(-600)}`)
+  if (over) throw new BenchError(`tapmesh daemon ended: ${lastWords(daemon.output())}`)
   return daemon
 }
 
