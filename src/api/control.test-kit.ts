@@ -104,7 +104,8 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
       }
       const view: NetworkView = {
         id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm',
-        createdAt: '2026-01-02T03:04:05.000Z', subnet: spec.subnet ?? '10.0.1.0/24', gateway: spec.gateway ?? '10.0.1.1',
+        createdAt: '2026-01-02T03:04:05.000Z', subnet: spec.subnet ?? '10.0.1.0/24',
+        gateway: spec.gateway ?? '10.0.1.1',
         vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
         skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
         vteps: ['192.168.56.12'],

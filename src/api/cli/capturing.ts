@@ -17,7 +17,7 @@ type Sink = { take(frame: DataView<ArrayBuffer>, lengthOctets: number): void; cl
 const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const ETHERTYPE_OCTETS = 2
 
-/** Captures until `packetsMax` have passed or a signal asks to stop, then says how many there were. */
+/** Captures until `packetsMax` have passed or a signal asks to stop, then says how many it saw. */
 export async function capture({ device, filter, file, packetsMax }: Capture): Promise<void> {
   const over = Promise.withResolvers<void>()
   const stop = () => over.resolve()

@@ -41,11 +41,11 @@ async function lab(t: ExecutionContext) {
 }
 
 const usage: [what: string, words: string, line: RegExp][] = [
-  ['an unknown command', 'staus', /^tapmesh: unknown command 'staus' \(did you mean status\?\); see /],
+  ['an unknown command', 'staus', /^tapmesh: unknown command 'staus' \(did you mean status\?\); /],
   ['an unknown subcommand', 'network lss', /unknown command 'lss'.*see 'tapmesh network --help'$/],
   ['an unknown option', 'ps --colour', /unknown option '--colour'; see 'tapmesh ps --help'$/],
   ['a missing name', 'network create', /argument 'name'; see 'tapmesh network create --help'$/],
-  ['an excess argument', 'network create a b', /too many arguments.*; see 'tapmesh network create /],
+  ['an excess argument', 'network create a b', /too many arguments.*; see 'tapmesh network c/],
   ['a number that is none', 'network create --vni x a', /--vni "x" is not a whole number from 0/],
   ['a label without key', 'network create --label =v a', /--label "=v" has no key/],
   ['a wrong network option', 'run --network a,mac=b x', /--network "a,mac=b": write NETWORK or/],
@@ -65,7 +65,8 @@ for (const [what, words, line] of usage) {
 
 test('what the daemon calls wrong words is a usage error, too', async t => {
   const { run } = await lab(t)
-  const { code, stderr } = await run('network', 'create', '--subnet', '10.0.0.0/33', '--vni', '0', 'b')
+  const words = ['network', 'create', '--subnet', '10.0.0.0/33', '--vni', '0', 'b']
+  const { code, stderr } = await run(...words)
   t.is(code, 2)
   t.regex(stderr, /^tapmesh: subnet: "10\.0\.0\.0\/33" is not .*; vni: .*; see 'tapmesh network cr/)
 })
@@ -78,7 +79,9 @@ test('exit 1 and one line: no daemon', async t => {
 
 test('exit 1: no such network', async t => {
   const { run } = await lab(t)
-  t.like(await run('network', 'rm', 'none'), { code: 1, stderr: 'tapmesh: no network named none\n' })
+  const { code, stderr } = await run('network', 'rm', 'none')
+  t.is(code, 1)
+  t.is(stderr, 'tapmesh: no network named none\n')
 })
 
 test('help and version: everywhere, with an example, exit 0', async t => {
@@ -96,7 +99,8 @@ test('help and version: everywhere, with an example, exit 0', async t => {
     t.is(help.code, 0, leaf)
     t.regex(help.stdout, new RegExp(`^Usage: tapmesh ${leaf}[^]*\nExample:\n  tapmesh `), leaf)
   }
-  t.is((await cli(t, ['help', 'network', 'ls'])).stdout, (await cli(t, ['network', 'ls', '-h'])).stdout)
+  const [first, second] = [['help', 'network', 'ls'], ['network', 'ls', '-h']]
+  t.is((await cli(t, first)).stdout, (await cli(t, second)).stdout)
 })
 
 test('a group without a command shows its help and fails', async t => {
@@ -134,7 +138,9 @@ test('vtep add, ls and rm; fdb ls', async t => {
   await run('vtep', 'add', '192.168.56.12')
   await cli(t, ['vtep', 'add', '--socket', socketPath, '192.168.56.13:8472', '--network', 'mynet'])
   t.is((await run('vtep', 'ls')).stdout, [
-    'ADDRESS         PORT   NETWORK', '192.168.56.12   4789   *', '192.168.56.13   8472   mynet', '',
+    'ADDRESS         PORT   NETWORK',
+    '192.168.56.12   4789   *',
+    '192.168.56.13   8472   mynet', '',
   ].join('\n'))
   t.like(await run('vtep', 'rm', '192.168.56.13', '--network', 'mynet'), { code: 0 })
   t.is(asked.at(-1), 'remove vtep 192.168.56.13 mynet')

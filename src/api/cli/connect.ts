@@ -16,8 +16,8 @@ export function socketPathOf(command: Command): string {
     const { socket } = at.opts<{ socket?: string }>()
     if (socket !== undefined) return socket
   }
-  const { TAPMESH_SOCKET } = process.env
-  return TAPMESH_SOCKET === undefined || TAPMESH_SOCKET === '' ? DEFAULT_SOCKET_PATH : TAPMESH_SOCKET
+  const { TAPMESH_SOCKET = '' } = process.env
+  return TAPMESH_SOCKET === '' ? DEFAULT_SOCKET_PATH : TAPMESH_SOCKET
 }
 
 export function clientOf(command: Command): Client {

@@ -1,5 +1,5 @@
-// How a command fails: one line on stderr that begins with "tapmesh: ", and an exit code: 2 when the
-// words were wrong, otherwise 1.
+// How a command fails: one line on stderr that begins with "tapmesh: ", and an exit code: 2 when
+// the words were wrong, otherwise 1.
 import { CommanderError, type Command } from 'commander'
 import { TapmeshError, UsageError } from '../../base/errors.ts'
 
@@ -56,7 +56,7 @@ function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
 }
 
-/** "error: unknown command 'lss'\n(Did you mean ls?)" -> "unknown command 'lss' (did you mean ls?)" */
+/** "error: unknown command 'x'\n(Did you mean y?)" -> "unknown command 'x' (did you mean y?)" */
 function wordsOf(error: CommanderError): string {
   return error.message.replace(/^error: /, '').replace(/\s*\n\s*\(Did/, ' (did').replace(/\.$/, '')
 }

@@ -46,7 +46,7 @@ export function networkOf(words: string): { network: string; address?: string } 
   return address === undefined ? { network } : { network, address }
 }
 
-/** "KEY=VALUE" as it is; "KEY" takes the value that this process has, and is left out if it has none. */
+/** "KEY=VALUE" as it is; "KEY" takes the value that this process has, or is left out. */
 export function environmentOf(words: string[]): string[] {
   return words.flatMap(word => {
     if (word.includes('=')) return [word]

@@ -1,5 +1,5 @@
-// tapmesh capture: the independent witness. What really passes the underlay, seen by libpcap and not
-// by our own packet path.
+// tapmesh capture: the independent witness. What really passes the underlay, seen by libpcap and
+// not by our own packet path.
 import type { Command } from 'commander'
 import { ApiError } from '../../../base/errors.ts'
 import { capture } from '../capturing.ts'

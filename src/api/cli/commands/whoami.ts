@@ -12,11 +12,12 @@ export function define(command: Command): void {
       + 'address of who asks,\nand the request. /health answers 200. It runs until SIGTERM.')
     .option('--port <n>', 'TCP port on all addresses', wholeNumber('--port', 0, PORT_MAX), PORT)
     .action(async ({ port }: { port: number }) => {
+      const stop = Promise.withResolvers<unknown>()
+      process.once('SIGTERM', stop.resolve).once('SIGINT', stop.resolve)
       const server = await startWhoami(port)
       process.stderr.write(`whoami answers on port ${server.port}\n`)
-      const close = () => void server.close()
-      process.once('SIGTERM', close)
-      process.once('SIGINT', close)
+      await stop.promise
+      await server.close()
     })
   addExample(command, 'tapmesh run -d --name web --network mynet -- tapmesh whoami',
     'tapmesh exec web -- curl -s localhost')

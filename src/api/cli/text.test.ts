@@ -1,0 +1,74 @@
+// The words of listings, which need no daemon.
+import test from 'ava'
+import type { TaskView } from '../client.ts'
+import { durationText } from './ago.ts'
+import { clockText } from './capturing.ts'
+import { enter } from './commands/exec.ts'
+import { tableText } from './table.ts'
+import { taskStatus } from './task-text.ts'
+import { environmentOf, labelsOf, networkOf } from './words.ts'
+
+const S = 1000
+const durations: [ms: number, text: string][] = [
+  [0, 'Less than a second'], [999, 'Less than a second'], [S, '1 second'], [59 * S, '59 seconds'],
+  [60 * S, 'About a minute'], [120 * S, '2 minutes'], [3599 * S, '59 minutes'],
+  [3600 * S, 'About an hour'], [5400 * S, '2 hours'], [47 * 3600 * S, '47 hours'],
+  [48 * 3600 * S, '2 days'], [14 * 86_400 * S, '2 weeks'], [60 * 86_400 * S, '2 months'],
+  [730 * 86_400 * S, '2 years'],
+]
+for (const [ms, text] of durations) {
+  test(`${ms} ms is "${text}"`, t => t.is(durationText(ms), text))
+}
+
+const at = Date.parse('2026-01-02T03:04:05Z')
+const task: TaskView = {
+  id: 'ab'.repeat(32), name: 'web', state: 'running', error: null, pid: 7, exitCode: null,
+  hostname: 'abababababab', netns: 'tm-abab', command: ['x'], createdAt: '2026-01-02T03:04:00Z',
+  startedAt: '2026-01-02T03:04:00Z', finishedAt: null, promiscuous: false, remove: false,
+  endpoints: [],
+}
+const ended = { state: 'exited', pid: null, finishedAt: '2026-01-02T03:01:00Z' } as const
+const states: [change: Partial<TaskView>, text: string][] = [
+  [{}, 'Up 5 seconds'],
+  [{ state: 'created', startedAt: null }, 'Created'],
+  [{ state: 'stopping' }, 'Up 5 seconds (stopping)'],
+  [{ ...ended, exitCode: 0 }, 'Exited (0) 3 minutes ago'],
+  [{ ...ended, exitCode: null }, 'Exited (?) 3 minutes ago'],
+  [{ state: 'failed', error: 'no such file: x' }, 'Failed: no such file: x'],
+]
+for (const [change, text] of states) {
+  test(`status "${text}"`, t => t.is(taskStatus({ ...task, ...change }, at), text))
+}
+
+test('a clock behind that of the daemon shows no negative time', t => {
+  t.is(taskStatus(task, at - 60_000), 'Up Less than a second')
+})
+
+test('a cell cannot break the table', t => {
+  t.is(tableText(['A', 'B'], [['x\ny\u001b[31m', 'z'], ['', 'w']]), [
+    'A          B', 'x y [31m   z', '           w',
+  ].join('\n'))
+})
+
+test('a table without rows is its heading', t => t.is(tableText(['A', 'BC'], []), 'A   BC'))
+
+test('words with values', t => {
+  t.deepEqual(networkOf('a,ip=10.0.1.8'), { network: 'a', address: '10.0.1.8' })
+  t.deepEqual(networkOf('a'), { network: 'a' })
+  t.deepEqual(labelsOf(['a=b=c', 'd']), { a: 'b=c', d: '' })
+  t.deepEqual(environmentOf(['A=1', 'NO_SUCH_VARIABLE_1']), ['A=1'])
+  t.deepEqual(environmentOf(['PATH']), [`PATH=${process.env['PATH']}`])
+})
+
+test('exec enters the process, or the namespace when there is none', t => {
+  t.deepEqual(enter(task, ['ip', 'a']), ['nsenter', '-t', '7', '-n', '-u', '-m', '--', 'ip', 'a'])
+  const bare = enter({ ...task, pid: null }, ['ip', 'a'])
+  t.deepEqual(bare.slice(0, 4), ['nsenter', '--net=/run/netns/tm-abab', '--', 'unshare'])
+  t.deepEqual(bare.slice(-3), ['abababababab', 'ip', 'a'])
+})
+
+test('a packet has a time with microseconds', t => {
+  const midnight = new Date(2026, 0, 2).getTime() * 1000
+  t.is(clockText(midnight), '00:00:00.000000')
+  t.is(clockText(midnight + 61_000_042), '00:01:01.000042')
+})

@@ -1,0 +1,147 @@
+// What `tapmesh daemon` runs: configuration, daemon, server, pid file and signals. The only place
+// that may end the process.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { ConfigError } from '../base/errors.ts'
+import { makeLog, type Log } from '../base/log.ts'
+import { loadConfig, needsRestart, type Config } from '../daemon/config.ts'
+import type { Control } from '../daemon/views.ts'
+import { refuseIfAnswered, startServer } from './server.ts'
+
+/** Longest time from the signal to stop until the end of the process. */
+export const STOP_TIMEOUT_MS = 10_000
+
+/** What this needs of a daemon. */
+export type Served = {
+  control: Control
+  reload(config: Config): void | Promise<void>
+  stop(): Promise<void>
+  /** Settles with an Error when the daemon cannot go on. */
+  failed: Promise<unknown>
+}
+export type Start = (config: Config, log: Log) => Promise<Served>
+
+/**
+ * Run the daemon until SIGTERM, SIGINT or a fatal error.
+ * @param configPath  undefined: the usual file if it is there
+ * @throws what kept it from starting, or from going on; everything is undone then
+ */
+export async function serve(
+  configPath: string | undefined, start: Start = startReal, stopTimeoutMs = STOP_TIMEOUT_MS,
+): Promise<void> {
+  const config = loadConfig(configPath)
+  const log = makeLog(config.log, config.node.name)
+  const leaveLate = () => setTimeout(() => {
+    log.fatal({ stopTimeoutMs }, 'not stopped in time, leaving')
+    process.exit(1)
+  }, stopTimeoutMs).unref()
+  const end = watchForEnd(log)
+  end.reached.then(leaveLate, leaveLate)
+  const undo: (() => unknown)[] = [end.unwatch]
+  try {
+    // Asked first: a second daemon must not touch what the first one holds in the kernel.
+    await refuseIfAnswered(config.paths.socket)
+    const daemon = await start(config, log)
+    undo.push(() => daemon.stop())
+    const server = await startServer({
+      socketPath: config.paths.socket, control: daemon.control, log: log.child({ room: 'api' }),
+    })
+    undo.push(() => server.close())
+    undo.push(writePidFile(config.paths.pidFile))
+    undo.push(reloadOnHangup(daemon, configPath, config, log))
+    log.info({ socket: config.paths.socket, pid: process.pid }, 'daemon ready')
+    await Promise.race([end.reached, fatal(daemon, log)])
+  } catch (error) {
+    leaveLate()
+    throw error
+  } finally {
+    for (const step of undo.reverse()) await quietly(step, log)
+  }
+  log.info('daemon stopped')
+}
+
+/** Loaded here and not above: a wrong configuration is told before anything of the kernel is. */
+async function startReal(config: Config, log: Log): Promise<Served> {
+  const { startDaemon } = await import('../daemon/daemon.ts')
+  return startDaemon(config, log)
+}
+
+/** Resolves at the first signal to stop, later ones change nothing; rejects at what nobody caught. */
+function watchForEnd(log: Log): { reached: Promise<void>; unwatch(): void } {
+  const { promise: reached, resolve, reject } = Promise.withResolvers<void>()
+  const onSignal = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping')
+    resolve()
+  }
+  const onFault = (error: unknown) => {
+    log.fatal({ err: error }, 'unforeseen, stopping')
+    reject(error)
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
+  const unwatch = () => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal)
+    process.off('uncaughtException', onFault).off('unhandledRejection', onFault)
+  }
+  return { reached, unwatch }
+}
+
+/** Rejects when the daemon says that it cannot go on. */
+async function fatal(daemon: Served, log: Log): Promise<never> {
+  const error = await daemon.failed.catch((reason: unknown) => reason)
+  log.fatal({ err: error }, 'daemon failed')
+  throw error
+}
+
+/** @returns stops listening for SIGHUP */
+function reloadOnHangup(
+  daemon: Served, configPath: string | undefined, config: Config, log: Log,
+): () => void {
+  let current = config
+  const onHangup = async () => {
+    current = await reload(daemon, configPath, current, log)
+  }
+  process.on('SIGHUP', onHangup)
+  return () => process.off('SIGHUP', onHangup)
+}
+
+/** The new configuration if it can be read, else the one that is in use. */
+async function reload(
+  daemon: Served, configPath: string | undefined, before: Config, log: Log,
+): Promise<Config> {
+  try {
+    const after = loadConfig(configPath)
+    const restart = needsRestart(before, after)
+    if (restart.length > 0) log.warn({ restart }, 'some changes need a restart')
+    log.level = after.log.level
+    await daemon.reload(after)
+    log.info('configuration read again')
+    return after
+  } catch (error) {
+    log.error({ err: error }, 'configuration not changed')
+    return before
+  }
+}
+
+/** @returns removes the file again, if it is still ours */
+function writePidFile(path: string): () => void {
+  const text = `${process.pid}\n`
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text, { mode: 0o644 })
+  } catch (error) {
+    throw new ConfigError(`cannot write the pid file: ${(error as Error).message}`, { path }, error)
+  }
+  return () => {
+    if (readFileSync(path, 'utf8') === text) rmSync(path)
+  }
+}
+
+/** The steps of stopping do not depend on each other: one that fails keeps none from running. */
+async function quietly(step: () => unknown, log: Log): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    log.error({ err: error }, 'a step of stopping failed')
+  }
+}
