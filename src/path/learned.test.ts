@@ -1,3 +1,4 @@
+// The learned table: what it keeps, what it lets go, and that it never grows.
 import test from 'ava'
 import { makeRandom, pick } from '../base/prng.ts'
 import {
@@ -93,7 +94,8 @@ test('random use agrees with a Map that forgets the least recently seen', t => {
     if (model.size > 16) model.delete(model.keys().next().value!)
     if (now % 50 === 0) {
       for (let m = 0; m < 40; m++) {
-        t.is(findLearned(learned, VNI, 0, m) >= 0, model.has(m), `seed ${seed} step ${now} mac ${m}`)
+        const is = findLearned(learned, VNI, 0, m) >= 0
+        t.is(is, model.has(m), `TAPMESH_SEED=${seed} step ${now} mac ${m}`)
       }
     }
   }
