@@ -129,7 +129,7 @@ test('a group as source is dropped, also from a promiscuous endpoint', t => {
 })
 
 test('the MAC of the receiver is refused at home, and abroad if home does not look', t => {
-  const frame = udpFrame({ ...A, mac: B.mac }, B, payloadOf(5))
+  const frame = ether(BROADCAST, B.mac, 0x88b5, payloadOf(46))
   t.deepEqual(send(frame).host.drops(), { spoofed_mac: 1 })
   const abroad = send(frame, true)
   t.deepEqual(abroad.arrived, [])
