@@ -24,14 +24,6 @@ export function viewOf(octets: Uint8Array): DataView {
   return new DataView(octets.buffer, octets.byteOffset, octets.byteLength)
 }
 
-export function hexOf(octets: Uint8Array | undefined): string {
-  return octets === undefined ? 'nothing' : Buffer.from(octets).toString('hex')
-}
-
-export function octetsOf(hex: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'))
-}
-
 /** `octets` octets that are told apart from each other, and from those of another `start`. */
 export function payloadOf(octets: number, start = 0): Uint8Array {
   return Uint8Array.from({ length: octets }, (_, i) => (start + i * 7) & 0xff)

@@ -1,8 +1,9 @@
 // Datagrams that other VTEPs or strangers send and that must not reach an endpoint: each dropped
 // under its own name, and none teaches the switch anything.
 import test from 'ava'
+import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
 import type { DropName } from './counters.ts'
-import { hexOf, octetsOf, payloadOf, station, udpFrame } from './frames.test-kit.ts'
+import { payloadOf, station, udpFrame } from './frames.test-kit.ts'
 import { Lab } from './lab.test-kit.ts'
 
 const A = station('10.0.1.2')

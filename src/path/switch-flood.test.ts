@@ -2,9 +2,8 @@
 import test from 'ava'
 import { makeRandom, pick, type Random32 } from '../base/prng.ts'
 import { writeVxlan } from '../wire/vxlan.ts'
-import {
-  BROADCAST, ether, hexOf, octetsOf, payloadOf, station, udpFrame, viewOf,
-} from './frames.test-kit.ts'
+import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
+import { BROADCAST, ether, payloadOf, station, udpFrame, viewOf } from './frames.test-kit.ts'
 import { Lab, VNI } from './lab.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 1)

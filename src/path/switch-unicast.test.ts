@@ -1,7 +1,8 @@
 // Frames for one station: to a neighbour, through the tunnel, or nowhere.
 import test from 'ava'
+import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
 import { TOKEN_UNDERLAY } from './engine.ts'
-import { hexOf, octetsOf, payloadOf, station, udpFrame } from './frames.test-kit.ts'
+import { payloadOf, station, udpFrame } from './frames.test-kit.ts'
 import { Lab, VNI } from './lab.test-kit.ts'
 
 test('a neighbour on the same host gets the frame, and nobody else does', t => {
