@@ -180,6 +180,34 @@ t.test('up heals what is left after everything was killed', async t => {
   for (const host of ['node2', 'client', 'inet']) t.equal((await ping('node1', host)).code, 0, host)
 })
 
+t.test('up starts daemons that know each other, and they can be stopped and killed', async t => {
+  const { code, stderr } = await lab('up')
+  t.equal(code, 0, stderr)
+  t.match((await lab('status')).stdout, /^node3 .* up, pid \d+ inside$/m)
+  const vteps = (await run('node1', 'tapmesh', 'vtep', 'ls')).stdout
+  t.match(vteps, '192.168.56.12')
+  t.match(vteps, '192.168.56.13')
+  t.notMatch(vteps, '192.168.56.11')
+  for (const way of ['kill', 'stop']) {
+    t.match(await lab('daemon', 'node2', way), { code: 0, stdout: 'down' })
+    t.match((await lab('status')).stdout, /^node2 .* down$/m)
+    t.not((await run('node2', 'tapmesh', 'status')).code, 0)
+    t.match(await lab('daemon', 'node2', 'start'), { code: 0, stdout: 'up' })
+    t.equal((await run('node2', 'tapmesh', 'status')).code, 0)
+  }
+  t.match(await lab('daemon', 'node2', 'start'), { code: 1, stderr: 'runs already' })
+  t.match((await lab('logs', 'node2')).stdout, 'daemon stopped')
+  t.match(await lab('daemon', 'node2', 'restart'), { code: 0, stdout: 'up' })
+})
+
+t.test('a daemon that cannot start is shown with its log', async t => {
+  t.equal((await run('node3', 'sh', '-c', 'echo nonsense: 1 >>/etc/tapmesh/tapmesh.yaml')).code, 0)
+  const { code, stderr } = await lab('daemon', 'node3', 'restart')
+  t.equal(code, 1)
+  t.match(stderr, 'node3: the daemon ended; the end of its log:')
+  t.match(stderr, 'nonsense')
+})
+
 t.test('down leaves nothing', async t => {
   const own = ['', ...HOSTS].map(host => namespace(initPid(NAME, host), 'net'))
   t.not(dwellers(own).length, 0)
