@@ -142,7 +142,7 @@ export class Networks {
       vni: spec.vni ?? nextVni(vnis),
       mtu,
       labels: spec.labels,
-      skipped: choice.skipped,
+      skipped: [...choice.skipped],
       lastGiven: null,
     }
   }

@@ -4,4 +4,11 @@ declare namespace WebAssembly {
     constructor(descriptor: { initial: number; maximum: number })
     readonly buffer: ArrayBuffer
   }
+  class Module {
+    constructor(octets: Uint8Array<ArrayBuffer>)
+  }
+  class Instance {
+    constructor(module: Module, imports: Record<string, Record<string, Memory>>)
+    readonly exports: Record<string, unknown>
+  }
 }
