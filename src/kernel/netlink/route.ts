@@ -54,6 +54,9 @@ const { NEWROUTE, DELROUTE, GETROUTE } = netlink.rt.MessageType
 const { CREATE, REPLACE } = netlink.FlagsNew
 const HEADER_OCTETS = netlink.rt.__LENGTH_Route
 
+/** What makes two routes the same. */
+const ROUTE_KEYS = ['destination', 'gateway', 'device', 'table', 'source', 'metric'] as const
+
 /**
  * The routes of all tables but `local`, which only repeats the addresses. Of a route with several
  * next hops, the first.
@@ -89,8 +92,6 @@ export async function deleteRoute(rt: Rtnetlink, spec: RouteSpec): Promise<void>
     if (!(error instanceof KernelError && error.errno === ESRCH)) throw error
   }
 }
-
-const ROUTE_KEYS = ['destination', 'gateway', 'device', 'table', 'source', 'metric'] as const
 
 function routeOf(spec: RouteSpec): Route {
   return {
