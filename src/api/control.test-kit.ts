@@ -46,7 +46,9 @@ export async function serveFake(): Promise<Served> {
 }
 
 /** Waits until `holds` says so, and throws when that takes longer than `deadlineMs`. */
-export async function until(holds: () => boolean, what: string, deadlineMs = 5000): Promise<void> {
+export async function until(
+  holds: () => boolean, what: string, deadlineMs = 10_000,
+): Promise<void> {
   const endMs = performance.now() + deadlineMs
   while (!holds()) {
     if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms in vain for: ${what}`)

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ConfigError } from '../base/errors.ts'
 import { makeLog, type Log } from '../base/log.ts'
-import { loadConfig, needsRestart, type Config } from '../daemon/config.ts'
+import { loadConfig, type Config } from '../daemon/config.ts'
 import type { Control } from '../daemon/views.ts'
 import { refuseIfAnswered, startServer } from './server.ts'
 
@@ -48,8 +48,8 @@ export async function serve(
     })
     undo.push(() => server.close())
     undo.push(writePidFile(config.paths.pidFile))
-    undo.push(reloadOnHangup(daemon, configPath, config, log))
-    log.info({ socket: config.paths.socket, pid: process.pid }, 'daemon ready')
+    undo.push(reloadOnHangup(daemon, configPath, log))
+    log.info({ socket: config.paths.socket, pid: process.pid }, 'API ready')
     await Promise.race([end.reached, fatal(daemon, log)])
   } catch (error) {
     leaveLate()
@@ -66,7 +66,7 @@ async function startReal(config: Config, log: Log): Promise<Served> {
   return startDaemon(config, log)
 }
 
-/** Resolves at the first signal to stop, later ones change nothing; rejects at what nobody caught. */
+/** Resolves at the first signal to stop, later ones change nothing; rejects at what none caught. */
 function watchForEnd(log: Log): { reached: Promise<void>; unwatch(): void } {
   const { promise: reached, resolve, reject } = Promise.withResolvers<void>()
   const onSignal = (signal: NodeJS.Signals) => {
@@ -93,34 +93,20 @@ async function fatal(daemon: Served, log: Log): Promise<never> {
   throw error
 }
 
-/** @returns stops listening for SIGHUP */
-function reloadOnHangup(
-  daemon: Served, configPath: string | undefined, config: Config, log: Log,
-): () => void {
-  let current = config
+/**
+ * Have the daemon use what of a changed configuration it can; a wrong one changes nothing.
+ * @returns stops listening for SIGHUP
+ */
+function reloadOnHangup(daemon: Served, configPath: string | undefined, log: Log): () => void {
   const onHangup = async () => {
-    current = await reload(daemon, configPath, current, log)
+    try {
+      await daemon.reload(loadConfig(configPath))
+    } catch (error) {
+      log.error({ err: error }, 'configuration not changed')
+    }
   }
   process.on('SIGHUP', onHangup)
   return () => process.off('SIGHUP', onHangup)
-}
-
-/** The new configuration if it can be read, else the one that is in use. */
-async function reload(
-  daemon: Served, configPath: string | undefined, before: Config, log: Log,
-): Promise<Config> {
-  try {
-    const after = loadConfig(configPath)
-    const restart = needsRestart(before, after)
-    if (restart.length > 0) log.warn({ restart }, 'some changes need a restart')
-    log.level = after.log.level
-    await daemon.reload(after)
-    log.info('configuration read again')
-    return after
-  } catch (error) {
-    log.error({ err: error }, 'configuration not changed')
-    return before
-  }
 }
 
 /** @returns removes the file again, if it is still ours */

@@ -9,7 +9,7 @@ import { pino } from 'pino'
 import { makeClient } from './client.ts'
 import { serveFake, until, type Served } from './control.test-kit.ts'
 import { BODY_OCTETS_MAX } from './http.ts'
-import { startServer } from './server.ts'
+import { CONNECTIONS_MAX, startServer } from './server.ts'
 
 async function served(t: ExecutionContext): Promise<Served> {
   const fake = await serveFake()
@@ -212,6 +212,17 @@ test('closing tells those who wait, and ends', async t => {
   await t.throwsAsync(client.status(), {
     code: 'TM_API', message: `no daemon answers on ${socketPath}; start it with: tapmesh daemon`,
   })
+})
+
+test('one connection too many is refused, said, and does no harm', async t => {
+  const { client, socketPath, logged } = await served(t)
+  const idle = Array.from({ length: CONNECTIONS_MAX }, () => connect(socketPath))
+  await Promise.all(idle.map(socket => new Promise(resolve => socket.once('connect', resolve))))
+  await t.throwsAsync(client.status(), { message: /closed the connection before/ })
+  t.true(logged.some(line => line.includes('API connection refused: too many')))
+  for (const socket of idle) socket.destroy()
+  await until(() => idle.every(socket => socket.closed), 'the connections to close')
+  t.is((await client.status()).node, 'node1')
 })
 
 test('a daemon that hangs is given up on, and a stranger is called one', async t => {

@@ -1,113 +1,9 @@
-// The command line as its users have it: a child process, in front of a daemon that is only memory.
-import test, { type ExecutionContext } from 'ava'
-import { spawn } from 'node:child_process'
+// Every command in front of a daemon that is only memory.
+import test from 'ava'
 import { appendFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { serveFake, until } from '../control.test-kit.ts'
-
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
-const DEADLINE_MS = 15_000
-
-type Ended = { code: number | null; stdout: string; stderr: string }
-
-function start(t: ExecutionContext, words: string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [MAIN, ...words], { env: { ...process.env, ...env } })
-  const seen: Ended = { code: null, stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', text => (seen.stdout += text))
-  child.stderr.setEncoding('utf8').on('data', text => (seen.stderr += text))
-  const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
-  const ended = new Promise<Ended>(resolve => child.on('close', code => {
-    clearTimeout(timer)
-    resolve({ ...seen, code })
-  }))
-  t.teardown(() => child.kill('SIGKILL'))
-  return { child, seen, ended }
-}
-
-function cli(t: ExecutionContext, words: string[], env?: NodeJS.ProcessEnv): Promise<Ended> {
-  return start(t, words, env).ended
-}
-
-/** A daemon with the network "mynet" and the running task "web", and the words that lead to it. */
-async function lab(t: ExecutionContext) {
-  const fake = await serveFake()
-  t.teardown(fake.close)
-  await fake.client.createNetwork({ name: 'mynet' })
-  const body = { name: 'web', networks: [{ network: 'mynet' }], command: ['sleep', '600'] }
-  await fake.client.runTask(body)
-  const run = (...words: string[]) => cli(t, ['--socket', fake.socketPath, ...words])
-  return { ...fake, run }
-}
-
-const usage: [what: string, words: string, line: RegExp][] = [
-  ['an unknown command', 'staus', /^tapmesh: unknown command 'staus' \(did you mean status\?\); /],
-  ['an unknown subcommand', 'network lss', /unknown command 'lss'.*see 'tapmesh network --help'$/],
-  ['an unknown option', 'ps --colour', /unknown option '--colour'; see 'tapmesh ps --help'$/],
-  ['a missing name', 'network create', /argument 'name'; see 'tapmesh network create --help'$/],
-  ['an excess argument', 'network create a b', /too many arguments.*; see 'tapmesh network c/],
-  ['a number that is none', 'network create --vni x a', /--vni "x" is not a whole number from 0/],
-  ['a label without key', 'network create --label =v a', /--label "=v" has no key/],
-  ['a wrong network option', 'run --network a,mac=b x', /--network "a,mac=b": write NETWORK or/],
-  ['two addresses', 'run --network a,ip=1.2.3.4,ip=1.2.3.5 x', /--network "a,ip=.*: write/],
-  ['exec without command', 'exec web --', /missing required argument 'command'/],
-  ['a port out of range', 'whoami --port 65536', /--port "65536" is not a whole number from 0 to/],
-]
-for (const [what, words, line] of usage) {
-  test(`exit 2 and one line: ${what}`, async t => {
-    const { code, stdout, stderr } = await cli(t, words.split(' '), { TAPMESH_SOCKET: '/none' })
-    t.is(code, 2)
-    t.is(stdout, '')
-    t.is(stderr.split('\n').length, 2, stderr)
-    t.regex(stderr.trimEnd(), line)
-  })
-}
-
-test('what the daemon calls wrong words is a usage error, too', async t => {
-  const { run } = await lab(t)
-  const words = ['network', 'create', '--subnet', '10.0.0.0/33', '--vni', '0', 'b']
-  const { code, stderr } = await run(...words)
-  t.is(code, 2)
-  t.regex(stderr, /^tapmesh: subnet: "10\.0\.0\.0\/33" is not .*; vni: .*; see 'tapmesh network cr/)
-})
-
-test('exit 1 and one line: no daemon', async t => {
-  const { code, stderr } = await cli(t, ['ps'], { TAPMESH_SOCKET: '/tmp/no-such.sock' })
-  t.is(code, 1)
-  t.is(stderr, 'tapmesh: no daemon answers on /tmp/no-such.sock; start it with: tapmesh daemon\n')
-})
-
-test('exit 1: no such network', async t => {
-  const { run } = await lab(t)
-  const { code, stderr } = await run('network', 'rm', 'none')
-  t.is(code, 1)
-  t.is(stderr, 'tapmesh: no network named none\n')
-})
-
-test('help and version: everywhere, with an example, exit 0', async t => {
-  const { stdout } = await cli(t, ['--help'])
-  const commands = [...stdout.matchAll(/^  ([a-z]+) +[A-Z]/gm)].map(([, word]) => word ?? '')
-  t.true(commands.includes('network') && commands.includes('whoami'))
-  t.regex((await cli(t, ['--version'])).stdout, /^tapmesh \d+\.\d+\.\d+\n$/)
-  const leaves = commands.flatMap(word => ({
-    network: ['network create', 'network ls', 'network inspect', 'network rm'],
-    vtep: ['vtep add', 'vtep ls', 'vtep rm'],
-    fdb: ['fdb ls'],
-  })[word] ?? [word])
-  for (const leaf of leaves) {
-    const help = await cli(t, [...leaf.split(' '), '--help'])
-    t.is(help.code, 0, leaf)
-    t.regex(help.stdout, new RegExp(`^Usage: tapmesh ${leaf}[^]*\nExample:\n  tapmesh `), leaf)
-  }
-  const [first, second] = [['help', 'network', 'ls'], ['network', 'ls', '-h']]
-  t.is((await cli(t, first)).stdout, (await cli(t, second)).stdout)
-})
-
-test('a group without a command shows its help and fails', async t => {
-  const { code, stdout, stderr } = await cli(t, ['network'])
-  t.deepEqual([code, stdout], [2, ''])
-  t.regex(stderr, /^Usage: tapmesh network/)
-})
+import { until } from '../control.test-kit.ts'
+import { cli, DEADLINE_MS, lab, start } from './cli.test-kit.ts'
 
 test('network create, ls, inspect and rm', async t => {
   const { run, asked } = await lab(t)
@@ -194,9 +90,9 @@ test('run in the foreground: output, signals, exit code, --rm', async t => {
   await writeFile(logPath, 'hello\n')
   const words = ['run', '--rm', '--network', 'mynet', 'server', '--port', '80']
   const { child, seen, ended } = start(t, ['--socket', socketPath, ...words])
-  await until(() => seen.stdout === 'hello\n', 'the output')
+  await until(() => seen.stdout === 'hello\n', 'the output', DEADLINE_MS)
   child.kill('SIGINT')
-  await until(() => asked.includes(`kill ${'02'.repeat(32)} SIGINT`), 'the signal')
+  await until(() => asked.includes(`kill ${'02'.repeat(32)} SIGINT`), 'the signal', DEADLINE_MS)
   await appendFile(logPath, 'bye\n')
   end('task-0202', 7)
   t.deepEqual(await ended, { code: 7, stdout: 'hello\nbye\n', stderr: '' })
@@ -207,9 +103,9 @@ test('a second Ctrl-C leaves the task alone', async t => {
   const { socketPath, asked, tasks } = await lab(t)
   const words = ['run', '--network', 'mynet', 'server']
   const { child, ended } = start(t, ['--socket', socketPath, ...words])
-  await until(() => asked.includes(`wait ${'02'.repeat(32)}`), 'the task')
+  await until(() => asked.includes(`wait ${'02'.repeat(32)}`), 'the task', DEADLINE_MS)
   child.kill('SIGINT')
-  await until(() => asked.includes(`kill ${'02'.repeat(32)} SIGINT`), 'the signal')
+  await until(() => asked.includes(`kill ${'02'.repeat(32)} SIGINT`), 'the signal', DEADLINE_MS)
   child.kill('SIGINT')
   t.like(await ended, {
     code: 130, stderr: 'tapmesh: left task-0202 running; stop it with: tapmesh rm -f task-0202\n',
@@ -224,7 +120,7 @@ test('logs, kill and wait', async t => {
   t.is((await run('kill', '-s', 'hup', 'web')).stdout, 'web\n')
   t.is(asked.at(-1), 'kill web SIGHUP')
   const waiting = run('wait', 'web')
-  await until(() => asked.includes('wait web'), 'the wait')
+  await until(() => asked.includes('wait web'), 'the wait', DEADLINE_MS)
   t.is((await run('kill', 'web')).stdout, 'web\n')
   t.is((await waiting).stdout, '143\n')
 })
@@ -249,7 +145,7 @@ test('whoami: a port in use is named', async t => {
 
 test('whoami ends at once on SIGTERM, with exit 0', async t => {
   const { child, seen, ended } = start(t, ['whoami', '--port', '0'])
-  await until(() => seen.stderr.includes('answers on port'), 'the server')
+  await until(() => seen.stderr.includes('answers on port'), 'the server', DEADLINE_MS)
   child.kill('SIGTERM')
   t.is((await ended).code, 0)
 })

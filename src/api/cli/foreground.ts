@@ -1,7 +1,11 @@
 // A task in the foreground: its output is ours, our signals are its, and so is our exit code.
-import { TapmeshError } from '../../base/errors.ts'
+import {
+  ApiError, ConflictError, LimitError, NotFoundError, TapmeshError, UsageError,
+} from '../../base/errors.ts'
 import type { Client, TaskRun, TaskView } from '../client.ts'
-import { complain, EXIT_FAILED, EXIT_NOT_STARTED, EXIT_SIGNAL_BASE, lineOf } from './failure.ts'
+import {
+  complain, EXIT_FAILED, EXIT_NOT_STARTED, EXIT_SIGNAL_BASE, ExitError, lineOf,
+} from './failure.ts'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const SIGINT_NUMBER = 2
@@ -21,14 +25,13 @@ export async function runInForeground(client: Client, body: TaskRun): Promise<nu
   for (const signal of FORWARDED) process.on(signal, forward)
   try {
     // The daemon would remove a quick task before its output is read, so that is done here.
-    task = await client.runTask({ ...body, remove: false })
+    task = await startTask(client, { ...body, remove: false })
     for (const signal of early) passOn(client, task.id, signal)
     const exitCode = await follow(client, task, left.signal)
     if (body.remove === true) await client.removeTask(task.id, true)
     return exitCode
   } catch (error) {
-    if (task === null) return notStarted(error)
-    if (!left.signal.aborted) throw error
+    if (task === null || !left.signal.aborted) throw error
     complain(`left ${task.name} running; stop it with: tapmesh rm -f ${task.name}`)
     return EXIT_SIGNAL_BASE + SIGINT_NUMBER
   } finally {
@@ -57,10 +60,25 @@ function passOn(client: Client, id: string, signal: NodeJS.Signals): void {
   })
 }
 
-/** What this machine could not do is Docker's 125; a refusal is an error like any other. */
-function notStarted(error: unknown): number {
-  const code = error instanceof TapmeshError ? error.code : ''
-  if (code !== 'TM_ABSENT' && code !== 'TM_KERNEL') throw error
-  complain(lineOf(error))
-  return EXIT_NOT_STARTED
+/**
+ * Starts the task. What is refused is an error like any other; but a command that could not be
+ * started ends us with EXIT_NOT_STARTED, so that it is not taken for the command's own exit code.
+ */
+export async function startTask(client: Client, body: TaskRun): Promise<TaskView> {
+  try {
+    const task = await client.runTask(body)
+    if (task.state !== 'failed') return task
+    complain(task.error ?? `${task.name} could not be started`)
+  } catch (error) {
+    if (!(error instanceof TapmeshError) || isRefusal(error)) throw error
+    complain(lineOf(error))
+  }
+  throw new ExitError(EXIT_NOT_STARTED)
+}
+
+/** The daemon names the program when that is what it could not run. */
+function isRefusal(error: TapmeshError): boolean {
+  if (error.facts['program'] !== undefined) return false
+  return [ApiError, ConflictError, LimitError, NotFoundError, UsageError]
+    .some(kind => error instanceof kind)
 }

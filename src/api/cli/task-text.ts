@@ -18,7 +18,8 @@ export function taskStatus(task: TaskView, nowMs: number): string {
   const { state, error, exitCode, startedAt, finishedAt, createdAt } = task
   const since = (moment: string | null) => elapsedText(moment ?? createdAt, nowMs)
   switch (state) {
-    case 'created': return 'Created'
+    case 'created':
+      return task.command.length > 0 ? 'Created' : `Up ${since(createdAt)} (no process)`
     case 'running': return `Up ${since(startedAt)}`
     case 'stopping': return `Up ${since(startedAt)} (stopping)`
     case 'exited': return `Exited (${exitCode ?? '?'}) ${since(finishedAt)} ago`

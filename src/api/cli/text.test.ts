@@ -31,6 +31,7 @@ const ended = { state: 'exited', pid: null, finishedAt: '2026-01-02T03:01:00Z' }
 const states: [change: Partial<TaskView>, text: string][] = [
   [{}, 'Up 5 seconds'],
   [{ state: 'created', startedAt: null }, 'Created'],
+  [{ state: 'created', command: [] }, 'Up 5 seconds (no process)'],
   [{ state: 'stopping' }, 'Up 5 seconds (stopping)'],
   [{ ...ended, exitCode: 0 }, 'Exited (0) 3 minutes ago'],
   [{ ...ended, exitCode: null }, 'Exited (?) 3 minutes ago'],

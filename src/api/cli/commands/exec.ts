@@ -1,12 +1,14 @@
 // tapmesh exec: a command beside a task, in its network, host name and mounts.
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import { AbsentError, UsageError } from '../../../base/errors.ts'
+import { AbsentError, ConflictError, UsageError } from '../../../base/errors.ts'
 import type { TaskView } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
 import { ExitError } from '../failure.ts'
 import { runInherited } from '../inherited.ts'
 import { addExample } from '../words.ts'
 
+const NETNS_FOLDER = '/run/netns'
 /**
  * A namespace without a process has a name but no host name and no mounts to enter: they are made
  * anew. A fresh /sys shows the devices of the network namespace in which it was mounted.
@@ -28,6 +30,9 @@ export function define(command: Command): void {
         throw new AbsentError('exec enters the namespaces of the task: run it as root')
       }
       const task = await clientOf(command).task(name)
+      if (task.pid === null && !existsSync(`${NETNS_FOLDER}/${task.netns}`)) {
+        throw new ConflictError(`task "${task.name}" has ended and its namespace is gone`, { name })
+      }
       throw new ExitError(await runInherited(enter(task, argv)))
     })
   addSocketOption(command)
@@ -39,7 +44,7 @@ export function enter(task: TaskView, argv: string[]): string[] {
   const { pid, netns, hostname } = task
   if (pid !== null) return ['nsenter', '-t', String(pid), '-n', '-u', '-m', '--', ...argv]
   return [
-    'nsenter', `--net=/run/netns/${netns}`, '--', 'unshare', '--uts', '--mount', '--',
+    'nsenter', `--net=${NETNS_FOLDER}/${netns}`, '--', 'unshare', '--uts', '--mount', '--',
     'sh', '-c', MAKE_HOST, 'sh', hostname, ...argv,
   ]
 }

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { TaskRun } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
-import { ExitError, EXIT_NOT_STARTED, complain } from '../failure.ts'
-import { runInForeground } from '../foreground.ts'
+import { ExitError } from '../failure.ts'
+import { runInForeground, startTask } from '../foreground.ts'
 import { print } from '../output.ts'
 import { addExample, collect, environmentOf, networkOf } from '../words.ts'
 
@@ -39,11 +39,7 @@ export function define(command: Command): void {
       if (words.length > 0 && options.detach !== true) {
         throw new ExitError(await runInForeground(client, body))
       }
-      const { id, state, error } = await client.runTask(body)
-      if (state === 'failed') {
-        complain(error ?? 'the task could not be started')
-        throw new ExitError(EXIT_NOT_STARTED)
-      }
+      const { id } = await startTask(client, body)
       print(id)
     })
   addSocketOption(command)
