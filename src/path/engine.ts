@@ -29,11 +29,12 @@ export function breathe(plane: Plane, waiter: Waiter, timeoutMs: number): boolea
   return woken
 }
 
-/** The clock is read once a breath. */
+/** The clock is read once a breath. What is too much to age in one breath goes on in the next. */
 function tick(plane: Plane): void {
   const nowSeconds = Math.floor(plane.clock.nowMs() / 1000)
-  if (nowSeconds === plane.nowSeconds) return
+  const isSameSecond = nowSeconds === plane.nowSeconds
+  if (isSameSecond && !plane.ageing) return
   plane.nowSeconds = nowSeconds
-  plane.icmpLeft = ICMP_PER_SECOND
-  age(plane.learned, nowSeconds, AGED_PER_BREATH)
+  if (!isSameSecond) plane.icmpLeft = ICMP_PER_SECOND
+  plane.ageing = age(plane.learned, nowSeconds, AGED_PER_BREATH)
 }

@@ -113,8 +113,11 @@ export function learn(t: Learned, vni: number, networkMax: number, high: number,
   t.counters[GAUGE_LEARNED]! += 1
 }
 
-/** Remove what was not seen for AGEING_SECONDS, at most `most` entries so that a breath stays short. */
-export function age(t: Learned, nowSeconds: number, most: number): void {
+/**
+ * Remove what was not seen for AGEING_SECONDS, at most `most` entries so that a breath stays short.
+ * Answers true when `most` was reached, so that there may be more.
+ */
+export function age(t: Learned, nowSeconds: number, most: number): boolean {
   let left = most
   for (let list = 0; list < NETWORKS_MAX && left > 0; list++) {
     for (;;) {
@@ -125,6 +128,7 @@ export function age(t: Learned, nowSeconds: number, most: number): void {
       left -= 1
     }
   }
+  return left === 0
 }
 
 /** Forget all that was learned of one network, or from one port of it (`port` >= 0). */

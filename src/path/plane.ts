@@ -40,6 +40,8 @@ export type Plane = {
   readonly inheritDscp: boolean
   tables: Tables
   nowSeconds: number
+  /** Entries of the learned table are still to age out in this second. */
+  ageing: boolean
   /** ICMP errors that may still be sent in this second. */
   icmpLeft: number
   refusedSeen: number
@@ -64,6 +66,7 @@ export function makePlane(parts: PlaneParts): Plane {
     scratch: makeRoom(parts.ring, SCRATCH_OCTETS),
     tables: makeTables(buildImage({ generation: 0, networks: [], ports: [], members: [] })),
     nowSeconds: 0,
+    ageing: false,
     icmpLeft: ICMP_PER_SECOND,
     refusedSeen: 0,
     deadSlot: -1,
