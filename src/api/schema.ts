@@ -8,6 +8,10 @@ import { parseCidr, parseHostPort, parseIpv4 } from '../base/text.ts'
 
 export const NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/
 export const VNI_MAX = 16_777_215
+/** Every IPv4 host takes in as much: RFC 791 section 3.2. */
+export const MTU_MIN = 576
+/** The largest IPv4 packet less 50 octets of headers: RFC 7348 section 5. */
+export const MTU_MAX = 65_485
 export const COMMAND_WORDS_MAX = 1024
 /** MAX_ARG_STRLEN of the kernel: linux/binfmts.h. */
 export const WORD_OCTETS_MAX = 131_072
@@ -39,8 +43,8 @@ export const networkCreate = z.strictObject({
   driver: z.literal('overlay', { error: 'the only driver is "overlay"' }).default('overlay'),
   subnet: cidr.optional(),
   gateway: ipv4.optional(),
-  vni: z.int().min(1).max(VNI_MAX).optional(),
-  mtu: z.int().min(576).max(65_485).optional(),
+  vni: whole(1, VNI_MAX).optional(),
+  mtu: whole(MTU_MIN, MTU_MAX).optional(),
   labels: labels.default({}),
 })
 export type NetworkCreate = z.input<typeof networkCreate>
@@ -72,7 +76,7 @@ export const taskRun = z.strictObject({
 export type TaskRun = z.input<typeof taskRun>
 
 export const taskStop = z.strictObject({
-  graceMs: z.int().min(0).max(GRACE_MS_MAX).default(GRACE_MS),
+  graceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS),
 })
 export type TaskStop = z.input<typeof taskStop>
 
@@ -98,6 +102,11 @@ export const nothing = z.strictObject({})
 
 export type ErrorView = {
   error: { code: string; message: string; facts: Record<string, unknown> }
+}
+
+function whole(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, error).max(max, error)
 }
 
 /** Let one of the parsers of base/text.ts refuse a value in its own words. */

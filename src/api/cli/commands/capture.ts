@@ -15,7 +15,7 @@ type Options = { interface?: string; write?: string; count?: number }
 export function define(command: Command): void {
   command
     .description('Show VXLAN packets of the underlay as they pass: outer addresses, VNI, inner '
-      + 'frame.\nNeeds root. Ctrl-C ends it.')
+      + 'frame. Needs root. Ctrl-C ends it.')
     .argument('[filter...]', 'pcap-filter(7) expression (default: "udp port 4789")')
     .option('-i, --interface <device>', 'device (default: the underlay of the daemon)')
     .option('-w, --write <file>', 'write packets to a pcap file, or with "-" to stdout')

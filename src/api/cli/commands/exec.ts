@@ -19,7 +19,7 @@ const MAKE_HOST = 'echo "$1" >/proc/sys/kernel/hostname && mount -t sysfs sysfs 
 export function define(command: Command): void {
   command
     .description('Run a command beside a task, in its network, UTS and mount namespace. It has '
-      + 'our stdin, stdout,\nstderr and environment, and its exit code is ours. Needs root.')
+      + 'our stdin, stdout, stderr and environment, and its exit code is ours. Needs root.')
     .argument('<name>', 'task, by name or id')
     .argument('<command...>', 'program and its arguments')
     .passThroughOptions()

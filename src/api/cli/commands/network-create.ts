@@ -10,7 +10,7 @@ type Options = {
   gateway?: string
   vni?: number
   mtu?: number
-  label: string[]
+  label?: string[]
 }
 // The daemon says what is allowed; here is only what a number can be at all.
 const NUMBER_MAX = 2 ** 32 - 1
@@ -25,9 +25,9 @@ export function define(command: Command): void {
       wholeNumber('--vni', 0, NUMBER_MAX))
     .option('--mtu <n>', 'MTU of the tasks (default: that of the underlay less 50)',
       wholeNumber('--mtu', 0, NUMBER_MAX))
-    .option('--label <key=value>', 'label, any number of times', collect, [])
+    .option('--label <key=value>', 'label, any number of times', collect)
     .action(async (name: string, { driver, subnet, gateway, vni, mtu, label }: Options) => {
-      const body = { name, driver, subnet, gateway, vni, mtu, labels: labelsOf(label) }
+      const body = { name, driver, subnet, gateway, vni, mtu, labels: labelsOf(label ?? []) }
       const network = await clientOf(command).createNetwork(body)
       print(network.id)
     })

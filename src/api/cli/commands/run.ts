@@ -12,8 +12,8 @@ type Options = {
   detach?: boolean
   rm?: boolean
   name?: string
-  network: string[]
-  env: string[]
+  network?: string[]
+  env?: string[]
   workdir?: string
   promiscuous?: boolean
 }
@@ -21,15 +21,15 @@ type Options = {
 export function define(command: Command): void {
   command
     .description('Run a command in a network namespace of its own. Without -d its output is shown, '
-      + 'Ctrl-C is\npassed on to it (a second one leaves it alone), and its exit code is ours: 125 '
-      + 'if it could\nnot be started. Without a command there is only the namespace.')
+      + 'Ctrl-C is passed on to it (a second one leaves it alone), and its exit code is ours: 125 '
+      + 'if it could not be started. Without a command there is only the namespace.')
     .argument('[command...]', 'program and its arguments')
     .option('-d, --detach', 'print the id and return')
     .option('--rm', 'remove the task when it has ended')
     .option('--name <name>', 'name of the task (default: one is made up)')
     .option('--network <network[,ip=address]>', 'network to join, in the order of eth0, eth1, …',
-      collect, [])
-    .option('-e, --env <key=value>', 'environment, any number of times', collect, [])
+      collect)
+    .option('-e, --env <key=value>', 'environment, any number of times', collect)
     .option('-w, --workdir <folder>', 'working directory')
     .option('--promiscuous', 'let it send from addresses that are not its own')
     .passThroughOptions()
@@ -50,9 +50,9 @@ export function define(command: Command): void {
 function taskOf(command: string[], options: Options): TaskRun {
   return {
     name: options.name,
-    networks: options.network.map(networkOf),
+    networks: (options.network ?? []).map(networkOf),
     command,
-    env: environmentOf(options.env),
+    env: environmentOf(options.env ?? []),
     workdir: options.workdir === undefined ? undefined : resolve(options.workdir),
     promiscuous: options.promiscuous === true,
     remove: options.rm === true,

@@ -9,7 +9,7 @@ const PORT_MAX = 65_535
 export function define(command: Command): void {
   command
     .description('Run a small web server that answers with its host name, its addresses, the '
-      + 'address of who asks,\nand the request. /health answers 200. It runs until SIGTERM.')
+      + 'address of who asks, and the request. /health answers 200. It runs until SIGTERM.')
     .option('--port <n>', 'TCP port on all addresses', wholeNumber('--port', 0, PORT_MAX), PORT)
     .action(async ({ port }: { port: number }) => {
       const stop = Promise.withResolvers<unknown>()
