@@ -6,12 +6,12 @@ import {
 } from '../base/errors.ts'
 import type {
   LearnedView, NetworkView, StatusView, TaskView, VtepView, WaitView,
-} from './routes.ts'
+} from '../daemon/views.ts'
 import type { ErrorView, NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export type {
   EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView, WaitView,
-} from './routes.ts'
+} from '../daemon/views.ts'
 export type { NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export const DEFAULT_SOCKET_PATH = '/run/tapmesh/tapmesh.sock'

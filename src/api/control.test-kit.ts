@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import { ConflictError, NotFoundError, UsageError } from '../base/errors.ts'
+import type { Control, NetworkView, TaskView, VtepView, WaitView } from '../daemon/views.ts'
 import { makeClient, type Client } from './client.ts'
-import type { Control, NetworkView, TaskView, VtepView, WaitView } from './routes.ts'
 import { startServer } from './server.ts'
 
 export type Fake = {

@@ -13,12 +13,6 @@ import {
 } from './schema.ts'
 import { readTaskLog } from './task-log.ts'
 
-// The client and the command line see the daemon only through this room.
-export type {
-  Control, EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView,
-  WaitView,
-} from '../daemon/views.ts'
-
 /** Longest network, task or VTEP in a path: ids have 64 digits. */
 const PARAM_LENGTH_MAX = 128
 const METHODS = ['GET', 'POST', 'DELETE'] as const
