@@ -1,4 +1,4 @@
-// hot: a frame that is too large for the tunnel is answered with ICMP, so that its sender learns the MTU
+// hot: a frame too large for the tunnel is answered with ICMP, so that its sender learns the MTU
 import { VNET_HEADER_OCTETS } from '../kernel/ring.ts'
 import {
   ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHER_HEADER_OCTETS, isGroupMac, writeEtherHeader,
@@ -12,18 +12,23 @@ import {
   PROTOCOL_ICMP, writeIpv4Header,
 } from '../wire/ipv4.ts'
 import {
-  IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, PROTOCOL_ICMPV6, writeIpv6Header,
+  IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, ipv6Upper, ipv6Word, isIpv6Multicast,
+  PROTOCOL_ICMPV6, writeIpv6Header,
 } from '../wire/ipv6.ts'
 import { COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT } from './counters.ts'
 import type { Frame } from './frame.ts'
 import { deliver, type Plane } from './plane.ts'
 
 const TTL = 64
+/** 127.0.0.0/8, and from 224.0.0.0 on groups, reserved addresses and the broadcast: RFC 6890. */
+const LOOPBACK_NETWORK = 127
+const FIRST_GROUP_NETWORK = 224
 
 /**
  * Answer plane.frame in the name of its destination: "fragmentation needed" (RFC 1191 section 4) or
- * "packet too big" (RFC 4443 section 3.2), at most ICMP_PER_SECOND. What must not be answered with an
- * ICMP error is not: groups, later fragments, other errors (RFC 1122 section 3.2.2, RFC 4443 2.4).
+ * "packet too big" (RFC 4443 section 3.2), at most ICMP_PER_SECOND. What must not be answered with
+ * an ICMP error is not: groups, later fragments, other errors, and sources that are not one host
+ * (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e)).
  */
 export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
   const { frame } = plane
@@ -37,6 +42,7 @@ export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
   plane.icmpLeft -= 1
   plane.counters[COUNT_TOO_LARGE_SENT]! += 1
   const at = plane.scratch + VNET_HEADER_OCTETS
+  plane.ring.octets.fill(0, plane.scratch, at)
   // Tags of the offending frame are copied, so that the answer comes back in the same VLAN.
   const tagOctets = frame.l3At - frame.at - ETHER_HEADER_OCTETS
   writeEtherHeader(plane.ring.view, at, frame.sourceHigh, frame.sourceLow, frame.destinationHigh,
@@ -52,14 +58,23 @@ export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
 
 function mayAnswerIpv4(view: DataView, frame: Frame): boolean {
   if (ipv4FragmentOffset(view, frame.l3At) !== 0) return false
+  const network = ipv4Source(view, frame.l3At) >>> 24
+  if (network === 0 || network === LOOPBACK_NETWORK || network >= FIRST_GROUP_NETWORK) return false
   return frame.protocol !== PROTOCOL_ICMP || frame.l4Octets < 8
     || !icmpIsError(icmpType(view, frame.l4At))
 }
 
 function mayAnswerIpv6(view: DataView, frame: Frame): boolean {
   if (frame.etherType !== ETHERTYPE_IPV6) return false
-  return frame.protocol !== PROTOCOL_ICMPV6 || frame.l4Octets < 8
-    || !icmpv6IsError(icmpType(view, frame.l4At))
+  const at = frame.l3At
+  if (isIpv6Multicast(view, at + IPV6_SOURCE)) return false
+  const isUnspecified = (ipv6Word(view, at, 0) | ipv6Word(view, at, 1) | ipv6Word(view, at, 2)
+    | ipv6Word(view, at, 3)) === 0
+  if (isUnspecified) return false
+  const upper = ipv6Upper(view, at, frame.l4Octets)
+  const upperAt = at + (upper >> 8)
+  return upper < 0 || (upper & 0xff) !== PROTOCOL_ICMPV6 || upperAt >= frame.l4At + frame.l4Octets
+    || !icmpv6IsError(icmpType(view, upperAt))
 }
 
 function writeIpv4Answer(view: DataView, frame: Frame, at: number, mtu: number): number {
