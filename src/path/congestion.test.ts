@@ -67,7 +67,7 @@ test('in: what is not IP has no mark outside', t => {
   }
 })
 
-/** Figure 4 of RFC 6040: rows are the inner field, columns the outer Not-ECT, ECT(1), ECT(0), CE. */
+/** RFC 6040 figure 4: rows are the inner field, columns the outer 0, 1, 2 and 3. */
 const DROP = -1
 const FIGURE_4: [inner: number, outer: readonly number[]][] = [
   [0, [0, 0, 0, DROP]],
