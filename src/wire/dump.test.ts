@@ -121,6 +121,8 @@ const frames: [name: string, octets: string, line: string][] = [
   ['version 9', IPV4 + '95'.padEnd(40, '0'), `${LINE}, IPv4 [malformed]`],
   ['IPv6 TCP', ipv6(6, '0050 c000 00000001 00000000 5002 0001 0000 0000'),
     `${LINE}, IPv6 fe80::1.80 > ::.49152: TCP [S], seq 1, win 1, length 0`],
+  ['echo reply over IPv6', ipv6(58, '8100 0000 0005 0001'),
+    `${BETWEEN6}ICMPv6 echo reply, id 5, seq 1, length 8`],
   ['router solicitation', ipv6(58, '8500 0000 00000000'),
     `${BETWEEN6}ICMPv6 router solicitation, length 8`],
   ['neighbour advertisement', ipv6(58, `8800 0000 e0000000 ${'0'.repeat(31)}9`),

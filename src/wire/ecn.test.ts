@@ -21,6 +21,10 @@ for (const [name, inner, ...byOuter] of figure4) {
   })
 }
 
+test('the fields are numbered as RFC 3168 section 5 has them', t => {
+  t.deepEqual([ECN_NOT_ECT, ECN_ECT_1, ECN_ECT_0, ECN_CE], [0b00, 0b01, 0b10, 0b11])
+})
+
 test('only the two lower bits of a type of service are the ECN field', t => {
   t.is(ecnOuter(0xb8 | ECN_ECT_0), ECN_ECT_0)
 })

@@ -27,6 +27,8 @@ const macs: [name: string, octets: string, high: number, low: number, group: boo
   ['low half above 2^31 is negative', '0242c0a8380b', 0x0242, 0xc0a8380b | 0, false],
   ['broadcast', 'ffffffffffff', 0xffff, -1, true],
   ['IPv6 multicast', '333300000016', 0x3333, 0x16, true],
+  ['only its end is that of broadcast', '0242ffffffff', 0x0242, -1, false],
+  ['only its start is that of broadcast', 'ffff0a000108', 0xffff, 0x0a000108, true],
   ['only the first octet has the group bit', 'fe0101010101', 0xfe01, 0x01010101, false],
 ]
 for (const [name, octets, high, low, group] of macs) {
@@ -42,9 +44,9 @@ for (const [name, octets, high, low, group] of macs) {
 }
 
 test('swapped MACs turn a frame round', t => {
-  const dv = ringOf('02420a000109 02420a000108 0800 aa')
+  const dv = ringOf('02420a000109 06660b000108 0800 aa')
   swapMacs(dv, AT)
-  t.is(hexAt(dv, AT, 15), '02420a00010802420a0001090800aa')
+  t.is(hexAt(dv, AT, 15), '06660b00010802420a0001090800aa')
 })
 
 const MACS = '02420a00010902420a000108'
@@ -79,6 +81,12 @@ test('a tag says priority and VLAN', t => {
   t.is(typeFieldAt(dv, AT, frame.length), AT + 16)
   t.is(vlanIdentifier(dv, AT + ETHER_TYPE), 7)
   t.is(vlanPriority(dv, AT + ETHER_TYPE), 7)
+})
+
+test('the largest VLAN and priority', t => {
+  const dv = ringOf('8100ffff0800')
+  t.is(vlanIdentifier(dv, AT), 4095)
+  t.is(vlanPriority(dv, AT), 7)
 })
 
 test('two tags: the service tag is the outer one', t => {

@@ -3,7 +3,6 @@
 // A MAC is two numbers: its first 16 bits, and its last 32 bits signed, as in an Int32Array.
 
 export const ETHER_HEADER_OCTETS = 14
-export const ETHER_ADDRESS_OCTETS = 6
 export const ETHER_SOURCE = 6
 export const ETHER_TYPE = 12
 export const VLAN_TAG_OCTETS = 4

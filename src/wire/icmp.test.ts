@@ -11,6 +11,7 @@ import {
   ipv4Destination, ipv4Identification, ipv4Source, ipv4Tos, ipv4Ttl, writeIpv4Header,
   IPV4_HEADER_OCTETS, PROTOCOL_ICMP,
 } from './ipv4.ts'
+import { IPV6_SOURCE } from './ipv6.ts'
 import {
   AT, hexAt, hexOf, INNER_IPV4_PAYLOAD, INNER_IPV6_PAYLOAD, INNER_PACKET, overNoise, ringOf, vector,
 } from './vectors.test-kit.ts'
@@ -33,7 +34,7 @@ for (const [name, at, type, identifier] of echoes) {
     dv.setInt32(AT + at, -1)
     dv.setInt32(AT + at + 4, -1)
     if (type === ICMP_ECHO_REQUEST) writeIcmpEcho(dv, AT + at, type, identifier, 1, octets)
-    else writeIcmpv6Echo(dv, AT + at, type, identifier, 1, octets, AT + INNER_PACKET)
+    else writeIcmpv6Echo(dv, AT + at, type, identifier, 1, octets, AT + INNER_PACKET + IPV6_SOURCE)
     t.is(hexAt(dv, AT, golden.length), hexOf(golden))
   })
 }
@@ -69,7 +70,8 @@ test('packet too big is what the kernel answers to the same packet', t => {
   const memory = ringOf(hexOf(golden.subarray(0, 40)) + 'a5'.repeat(octets) + hexOf(original))
   const at = AT + 40
   const originalAt = AT + golden.length
-  t.is(writePacketTooBig(memory, at, 1280, originalAt, original.length, AT), octets)
+  t.is(writePacketTooBig(memory, at, 1280, originalAt, original.length, AT + IPV6_SOURCE),
+    octets)
   t.is(hexAt(memory, AT, golden.length), hexOf(golden))
   t.is(hexAt(memory, originalAt, original.length), hexOf(original), 'original untouched')
   t.is(icmpType(memory, at), ICMPV6_PACKET_TOO_BIG)

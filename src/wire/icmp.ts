@@ -1,7 +1,9 @@
 // hot: a sender of frames that are too long is told so from the packet path.
 // ICMP (RFC 792; next-hop MTU: RFC 1191 section 4) and ICMPv6 (RFC 4443).
 import { complementSum, pseudoSumIpv6, sumOctets } from './checksum.ts'
-import { IPV6_HEADER_OCTETS, IPV6_MTU_MIN_OCTETS, PROTOCOL_ICMPV6 } from './ipv6.ts'
+import {
+  IPV6_HEADER_OCTETS, IPV6_MTU_MIN_OCTETS, IPV6_SOURCE, PROTOCOL_ICMPV6,
+} from './ipv6.ts'
 
 export const ICMP_HEADER_OCTETS = 8
 export const ICMP_ECHO_REPLY = 0
@@ -81,17 +83,16 @@ export function writeIcmpEcho(
 
 /**
  * As writeIcmpEcho, for IPv6.
- * @param headerAt  the packet's IPv6 header, already written: the checksum covers its addresses
+ * @param addressesAt  source and destination of the packet, 32 octets: IPv6 header + IPV6_SOURCE
  */
 export function writeIcmpv6Echo(
   dv: DataView, at: number, type: number, identifier: number, sequence: number, octets: number,
-  headerAt: number,
+  addressesAt: number,
 ): void {
   dv.setUint32(at, type << 24)
   dv.setUint16(at + IDENTIFIER, identifier)
   dv.setUint16(at + SEQUENCE, sequence)
-  const pseudo = pseudoSumIpv6(dv, headerAt, PROTOCOL_ICMPV6, octets)
-  dv.setUint16(at + CHECKSUM, complementSum(sumOctets(dv, at, octets, pseudo)))
+  writeIcmpv6Checksum(dv, at, octets, addressesAt)
 }
 
 /** Length of the ICMP message that writeFragmentationNeeded makes of such a packet. */
@@ -130,21 +131,26 @@ export function writeFragmentationNeeded(
  * @param mtu             largest IPv6 packet that would pass, octets; 1280 at least
  * @param originalAt      the offending packet from its IPv6 header on; may overlap the message
  * @param originalOctets  its length, header included
- * @param headerAt        the error's own IPv6 header, already written and outside the message: the
- *                        checksum covers its addresses
+ * @param addressesAt     source and destination of the error, 32 octets: its own IPv6 header, which
+ *                        is written already, + IPV6_SOURCE; the checksum covers them
  * @returns               octets written, 8 to 1240: the payload length of the error's IPv6 header
  */
 export function writePacketTooBig(
   dv: DataView, at: number, mtu: number, originalAt: number, originalOctets: number,
-  headerAt: number,
+  addressesAt: number,
 ): number {
   const octets = packetTooBigOctets(originalOctets)
   copyOctets(dv, at + ICMP_HEADER_OCTETS, originalAt, octets - ICMP_HEADER_OCTETS)
   dv.setUint32(at, ICMPV6_PACKET_TOO_BIG << 24)
   dv.setUint32(at + MTU, mtu)
-  const pseudo = pseudoSumIpv6(dv, headerAt, PROTOCOL_ICMPV6, octets)
-  dv.setUint16(at + CHECKSUM, complementSum(sumOctets(dv, at, octets, pseudo)))
+  writeIcmpv6Checksum(dv, at, octets, addressesAt)
   return octets
+}
+
+/** The field is still zero. */
+function writeIcmpv6Checksum(dv: DataView, at: number, octets: number, addressesAt: number): void {
+  const pseudo = pseudoSumIpv6(dv, addressesAt - IPV6_SOURCE, PROTOCOL_ICMPV6, octets)
+  dv.setUint16(at + CHECKSUM, complementSum(sumOctets(dv, at, octets, pseudo)))
 }
 
 /** Copy within one memory, right also when the areas overlap; a typed array would be garbage. */

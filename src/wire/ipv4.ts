@@ -6,7 +6,6 @@ import {
 } from './checksum.ts'
 
 export const IPV4_HEADER_OCTETS = 20
-export const IPV4_HEADER_OCTETS_MAX = 60
 export const IPV4_SOURCE = 12
 export const IPV4_DESTINATION = 16
 export const PROTOCOL_ICMP = 1

@@ -33,8 +33,9 @@ for (const name of names) {
 test('a header written over itself may exchange its addresses', t => {
   const golden = vector('icmpv6-echo-request').subarray(INNER_PACKET)
   const dv = ringOf(golden)
-  writeIpv6Header(dv, AT, 64, PROTOCOL_ICMPV6, 255, 0, 0, AT + IPV6_DESTINATION, AT + IPV6_SOURCE)
-  t.is(hexAt(dv, AT, IPV6_HEADER_OCTETS), '6000000000403aff'
+  writeIpv6Header(dv, AT, 64, PROTOCOL_ICMPV6, 255, 0xa5, 0xbcdef,
+    AT + IPV6_DESTINATION, AT + IPV6_SOURCE)
+  t.is(hexAt(dv, AT, IPV6_HEADER_OCTETS), '6a5bcdef00403aff'
     + hexOf(golden.subarray(24, 40)) + hexOf(golden.subarray(8, 24)))
 })
 
@@ -44,6 +45,8 @@ test('the traffic class stands between version and flow label', t => {
   t.is(ipv6FlowLabel(dv, AT), 0xbcdef)
   setIpv6TrafficClass(dv, AT, 0x03)
   t.is(hexAt(dv, AT, 4), '603bcdef')
+  setIpv6TrafficClass(dv, AT, 0xff)
+  t.is(hexAt(dv, AT, 4), '6ffbcdef')
 })
 
 test('words of the addresses are signed', t => {
@@ -88,6 +91,7 @@ const walks: [name: string, first: string, rest: string, offset: number, protoco
   ['first fragment', '2c', '06 00 0001 00000007', 48, 6],
   ['second octet of a fragment header is no length', '2c', '06 ff 0001 00000007', 48, 6],
   ['later fragment', '2c', '06 00 0009 00000007', 40, 44],
+  ['last possible fragment', '2c', '06 00 fff8 00000007', 40, 44],
   ['hop-by-hop, then later fragment', '00', '2c 00 010400000000 06 00 0008 00000007', 48, 44],
   ['as many as are allowed', '00', OPTIONS_AGAIN.repeat(IPV6_EXTENSIONS_MAX - 1) + OPTIONS_TCP,
     40 + 8 * IPV6_EXTENSIONS_MAX, 6],

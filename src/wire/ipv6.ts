@@ -2,7 +2,6 @@
 // The IPv6 header (RFC 8200 section 3) and the way past extension headers (section 4).
 
 export const IPV6_HEADER_OCTETS = 40
-export const IPV6_ADDRESS_OCTETS = 16
 export const IPV6_PAYLOAD = 4
 export const IPV6_SOURCE = 8
 export const IPV6_DESTINATION = 24
