@@ -1,5 +1,8 @@
-// What scripts/test counts: tests, not assertions, whatever the runners print around them.
+// What scripts/test counts: tests, not assertions, whatever the runners print around them. And that
+// scripts/setup, which it calls first, costs next to nothing when all is installed.
+import { join } from 'node:path'
 import t from 'tap'
+import { exec } from '../src/base/exec.ts'
 import { TapReader } from '../scripts/test.d/tap.ts'
 import type { Result, Style } from '../scripts/test.d/tap.ts'
 
@@ -107,4 +110,29 @@ t.test('a bail out is a failure', async t => {
   t.match(read('flat', 'ok 1 - fine\nBail out! no more'), [
     { outcome: 'passed' }, { outcome: 'failed', text: 'Bail out! no more' },
   ])
+})
+
+const SCRIPTS = join(import.meta.dirname, '..', 'scripts')
+const SETUP_AGAIN_MAX_MS = 1_000
+
+t.test('setup has nothing to do a second time, from any folder', async t => {
+  const command = ['sh', '-c', `cd / && exec ${join(SCRIPTS, 'setup')}`]
+  t.equal((await exec(command)).code, 0)
+  const startedMs = performance.now()
+  const { code, stdout } = await exec(command)
+  t.ok(performance.now() - startedMs < SETUP_AGAIN_MAX_MS, 'quick')
+  t.equal(code, 0)
+  t.match(stdout, 'ready: node v24.')
+  t.notMatch(stdout, /installing|putting/)
+})
+
+t.test('wrong words are answered with usage and exit code 2', async t => {
+  const rows: [command: string, words: string[], says: string][] = [
+    ['setup', ['--fast'], 'unknown option "--fast"'],
+    ['test', ['--native', '--fast'], 'unknown option "--fast"'],
+    ['test', ['no-such-file'], 'no test file\'s path holds "no-such-file"'],
+  ]
+  for (const [command, words, says] of rows) {
+    t.match(await exec([join(SCRIPTS, command), ...words]), { code: 2, stderr: says }, command)
+  }
 })
