@@ -26,7 +26,9 @@ export function viewOf(octets: Uint8Array): DataView {
 
 /** `octets` octets that are told apart from each other, and from those of another `start`. */
 export function payloadOf(octets: number, start = 0): Uint8Array {
-  return Uint8Array.from({ length: octets }, (_, i) => (start + i * 7) & 0xff)
+  const payload = new Uint8Array(octets)
+  for (let i = 0; i < octets; i++) payload[i] = start + i * 7
+  return payload
 }
 
 /** @param tags 32-bit words such as VLAN_10, outermost first */
