@@ -1,5 +1,6 @@
 // The load generator: compiled from load.c at first use, and its commands as functions.
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { exec } from '../src/base/exec.ts'
 import { BenchError } from './hosts.ts'
@@ -10,6 +11,7 @@ const FOLDER = join(import.meta.dirname, '.cache')
 const PROGRAM = join(FOLDER, 'load')
 const DATAGRAM_PORT = '7001'
 const ECHO_PORT = '7002'
+const ECHO_PORT_APART = '7003'
 /** The sink waits so much longer than the sender sends: start-up, and the silence at the end. */
 const SINK_EXTRA_S = 3
 const MARGIN_MS = 15_000
@@ -55,17 +57,28 @@ export async function sendDatagrams(
   }
 }
 
-export async function startEcho(at: End): Promise<void> {
+/** One server that runs where the scheduler puts it, and one that stays on the second processor. */
+export async function startEchoes(at: End): Promise<void> {
   await at.host.start([PROGRAM, 'echo', ECHO_PORT], at.netns, /^ready$/m)
+  await at.host.start([...onProcessor(1), PROGRAM, 'echo', ECHO_PORT_APART], at.netns, /^ready$/m)
+}
+
+function onProcessor(number: number): string[] {
+  return ['taskset', '--cpu-list', String(Math.min(number, availableParallelism() - 1))]
 }
 
 export type Answers = Readonly<{ perSecond: number; p50Us: number; p99Us: number }>
 
-/** Requests and answers of `octets` each, one at a time over one TCP connection, for `seconds`. */
+/**
+ * Requests and answers of `octets` each, one at a time over one TCP connection, for `seconds`.
+ * @param apart client and server stay on a processor each
+ */
 export async function askForAnswers(
-  from: End, to: End, octets: number, seconds: number,
+  from: End, to: End, octets: number, seconds: number, apart: boolean,
 ): Promise<Answers> {
-  const said = lastLine(await from.host.run([PROGRAM, 'ask', to.address, ECHO_PORT,
+  const where = apart ? onProcessor(0) : []
+  const port = apart ? ECHO_PORT_APART : ECHO_PORT
+  const said = lastLine(await from.host.run([...where, PROGRAM, 'ask', to.address, port,
     String(octets), String(seconds)], from.netns, margin(seconds)))
   const { perSecond = 0, p50Us = 0, p99Us = 0 } = said
   return { perSecond, p50Us, p99Us }

@@ -19,7 +19,8 @@ export type Machine = Readonly<{
 /** Command -> Debian package */
 const NEEDS: Readonly<Record<string, string>> = {
   ip: 'iproute2', ping: 'iputils-ping', ethtool: 'ethtool', iperf3: 'iperf3', cc: 'gcc libc6-dev',
-  unshare: 'util-linux', nsenter: 'util-linux', flock: 'util-linux', mount: 'mount',
+  unshare: 'util-linux', nsenter: 'util-linux', flock: 'util-linux', taskset: 'util-linux',
+  mount: 'mount',
 }
 
 /** @throws AbsentError that names everything that is missing at once */

@@ -3,7 +3,7 @@
 import type { Setting } from './hosts.ts'
 import type { Effort, Probe } from './probes.ts'
 import {
-  largeClean, memory, pingBusy, pingIdle, requests, smallBlast, smallClean, tcpFour, tcpOne,
+  largeClean, memory, pingBusy, pingIdle, requests, requestsApart, smallBlast, smallClean, tcpFour, tcpOne,
   tcpReverse,
 } from './probes.ts'
 
@@ -41,11 +41,11 @@ export const PLANS: Readonly<Record<Mode, Plan>> = {
 }
 
 const KEY_PROBES: Readonly<Record<Setting, readonly Probe[]>> = {
-  A: [pingIdle, requests, tcpOne, tcpFour, smallBlast, memory],
+  A: [pingIdle, requests, requestsApart, tcpOne, tcpFour, smallBlast, memory],
   B: [tcpOne, memory],
 }
 const ALL_PROBES: readonly Probe[] = [
-  pingIdle, pingBusy, requests, tcpOne, tcpReverse, tcpFour, smallBlast, smallClean, largeClean,
+  pingIdle, pingBusy, requests, requestsApart, tcpOne, tcpReverse, tcpFour, smallBlast, smallClean, largeClean,
   memory,
 ]
 

@@ -2,7 +2,7 @@
 import type { Snapshot } from './cpu.ts'
 import { machineSeconds, residentOctets, takeSnapshot, treeSeconds } from './cpu.ts'
 import { BenchError, waitUntil } from './hosts.ts'
-import { askForAnswers, sendDatagrams, startEcho } from './load.ts'
+import { askForAnswers, sendDatagrams, startEchoes } from './load.ts'
 import type { RowKey } from './rows.ts'
 import type { DataPath } from './subjects.ts'
 
@@ -39,7 +39,7 @@ export async function prepare(path: DataPath, effort: Effort): Promise<void> {
   await waitUntil(() => from.host.run(reach, from.netns).then(() => true, () => false),
     CONNECT_TIMEOUT_MS, `ping with ${path.mtu} octets from ${from.address} to ${to.address}`)
   await to.host.start(['iperf3', '-s', '--forceflush'], to.netns, /Server listening/)
-  await startEcho(to)
+  await startEchoes(to)
   await iperf(path, 1)
   await sendDatagrams(from, to, SMALL_OCTETS, 0, effort.stepSeconds)
 }
@@ -119,8 +119,18 @@ async function highestCleanRate(path: DataPath, effort: Effort, octets: number):
 
 export async function requests(path: DataPath, effort: Effort): Promise<Readings> {
   const [from, to] = path.ends
-  const seen = await askForAnswers(from, to, SMALL_OCTETS, effort.askSeconds)
+  const seen = await askForAnswers(from, to, SMALL_OCTETS, effort.askSeconds, false)
   return { rr: seen.perSecond, rr_p50: seen.p50Us, rr_p99: seen.p99Us }
+}
+
+/**
+ * The scheduler may put both ends on one processor, which no two real hosts share and which more than
+ * doubles the rate of some paths; this row shows when the free one was so lucky.
+ */
+export async function requestsApart(path: DataPath, effort: Effort): Promise<Readings> {
+  const [from, to] = path.ends
+  const seen = await askForAnswers(from, to, SMALL_OCTETS, effort.askSeconds, true)
+  return { rr_apart: seen.perSecond }
 }
 
 export async function pingIdle(path: DataPath, effort: Effort): Promise<Readings> {

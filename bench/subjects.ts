@@ -27,8 +27,9 @@ export type Subject = Readonly<{
   raise(hosts: Hosts['pair']): Promise<DataPath>
 }>
 
+/** The first address of a subnet is its gateway, so the hosts have 11 and 12. */
 export function tunnelAddress(host: Host): string {
-  return `10.77.0.${host.index}`
+  return `10.77.0.1${host.index}`
 }
 
 /** Do the same on both hosts, one after the other; `other` is the far one. */

@@ -18,7 +18,7 @@ export const tapmesh: Subject = {
     const root = join(import.meta.dirname, '..')
     const version = await exec([TAPMESH, '--version'])
     const commit = await exec(['git', '-C', root, 'describe', '--always', '--dirty'])
-    return `${version.stdout.trim()} (${commit.stdout.trim() || 'no git'})`
+    return `${version.stdout.trim().replace(/^tapmesh /, '')} (${commit.stdout.trim() || 'no git'})`
   },
   async raise(hosts) {
     const daemons = await onBoth(hosts, startDaemon)
