@@ -39,7 +39,7 @@ export function takeSnapshot(): Snapshot {
   return { atMs: performance.now(), busyTicks, stolenTicks, processes }
 }
 
-/** Busy processor seconds of the machine, interrupts too, less those of other people's processes. */
+/** Busy processor seconds of the machine, interrupts too, less those of other people. */
 export function machineSeconds(before: Snapshot, after: Snapshot): number {
   const busyTicks = after.busyTicks - before.busyTicks
   return Math.max(0, busyTicks - strangersTicks(before, after)) / TICKS_PER_SECOND

@@ -3,8 +3,8 @@
 import type { Setting } from './hosts.ts'
 import type { Effort, Probe } from './probes.ts'
 import {
-  largeClean, memory, pingBusy, pingIdle, requests, requestsApart, smallBlast, smallClean, tcpFour, tcpOne,
-  tcpReverse,
+  largeClean, memory, pingBusy, pingIdle, requests, requestsApart, smallBlast, smallClean, tcpFour,
+  tcpOne, tcpReverse,
 } from './probes.ts'
 
 export type Mode = 'full' | 'quick' | 'smoke'
@@ -45,8 +45,8 @@ const KEY_PROBES: Readonly<Record<Setting, readonly Probe[]>> = {
   B: [tcpOne, memory],
 }
 const ALL_PROBES: readonly Probe[] = [
-  pingIdle, pingBusy, requests, requestsApart, tcpOne, tcpReverse, tcpFour, smallBlast, smallClean, largeClean,
-  memory,
+  pingIdle, pingBusy, requests, requestsApart, tcpOne, tcpReverse, tcpFour, smallBlast,
+  smallClean, largeClean, memory,
 ]
 
 /** The subjects that the ratios are made of; the others are visited once by a quick run. */

@@ -124,8 +124,8 @@ export async function requests(path: DataPath, effort: Effort): Promise<Readings
 }
 
 /**
- * The scheduler may put both ends on one processor, which no two real hosts share and which more than
- * doubles the rate of some paths; this row shows when the free one was so lucky.
+ * The scheduler may put both ends on one processor, which no two real hosts share and which more
+ * than doubles the rate of some paths; this row shows when the free one was so lucky.
  */
 export async function requestsApart(path: DataPath, effort: Effort): Promise<Readings> {
   const [from, to] = path.ends
