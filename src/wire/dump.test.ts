@@ -90,6 +90,7 @@ const BETWEEN6 = `${LINE}, IPv6 fe80::1 > ::: `
 
 const frames: [name: string, octets: string, line: string][] = [
   ['unknown ethertype', '02420a00010902420a00010888cc0207', `${LINE}, ethertype 0x88cc, length 2`],
+  ['smallest ethertype', '02420a00010902420a0001080600', `${LINE}, ethertype 0x0600, length 0`],
   ['802.3', '02420a00010902420a0001080003424203', `${LINE}, 802.3 length 3, length 3`],
   ['third tag', '02420a00010902420a00010881000001810000028100000308', `${LINE}, VLAN 1, VLAN 2, `
     + 'ethertype 0x8100, length 3'],
@@ -97,6 +98,13 @@ const frames: [name: string, octets: string, line: string][] = [
     `${LINE}, ARP not about IPv4 over Ethernet, length 28`],
   ['reverse ARP operation', '02420a00010902420a0001080806' + '0001080006040003'.padEnd(56, '0'),
     `${LINE}, ARP operation 3, 0.0.0.0 to 0.0.0.0`],
+  ['ARP reply for another station', '02420a00010902420a0001080806' + '0001080006040002'
+    + '02aabbccddee0a000163' + '02420a0001090a000109',
+    `${LINE}, ARP 10.0.1.99 is-at 02:aa:bb:cc:dd:ee`],
+  ['ARP operation 0', '02420a00010902420a0001080806' + '0001080006040000'.padEnd(56, '0'),
+    `${LINE}, ARP operation 0, 0.0.0.0 to 0.0.0.0`],
+  ['UDP without payload', ipv4(17, '0035 c000 0008 0000'),
+    `${LINE}, IPv4 10.0.1.8.53 > 10.0.1.9.49152: UDP, length 0`],
   ['echo reply', ipv4(1, '0000 0000 0005 0001'),
     `${BETWEEN4}ICMP echo reply, id 5, seq 1, length 8`],
   ['host unreachable', ipv4(1, '0301 0000 00000000'), `${BETWEEN4}ICMP host unreachable, length 8`],
@@ -170,6 +178,16 @@ test('an outer packet that is not VXLAN is shown as what it is', t => {
   const packet = octetsOf(ipv4(17, '0035 c000 000a 0000 abcd')).subarray(14)
   const dv = ringOf(packet)
   t.is(vxlanLine(dv, AT, packet.length), '10.0.1.8.53 > 10.0.1.9.49152: UDP, length 2')
+})
+
+test('network 0 is a network, and nothing need follow its header', t => {
+  const packet = octetsOf(ipv4(17, 'c000 12b5 0010 0000 08000000 00000000')).subarray(14)
+  t.regex(vxlanLine(ringOf(packet), AT, packet.length), /4789: VXLAN vni 0: \[truncated\]$/)
+})
+
+test('a frame may begin where the memory begins', t => {
+  const { buffer } = vector('arp-reply').slice(INNER_FRAME)
+  t.is(frameLine(new DataView(buffer), 0, 42), golden['arp-reply'])
 })
 
 test('VXLAN without I flag is said, and the frame is shown all the same', t => {

@@ -91,6 +91,7 @@ const walks: [name: string, first: string, rest: string, offset: number, protoco
   ['first fragment', '2c', '06 00 0001 00000007', 48, 6],
   ['second octet of a fragment header is no length', '2c', '06 ff 0001 00000007', 48, 6],
   ['later fragment', '2c', '06 00 0009 00000007', 40, 44],
+  ['fragment with one high bit', '2c', '06 00 8000 00000007', 40, 44],
   ['last possible fragment', '2c', '06 00 fff8 00000007', 40, 44],
   ['hop-by-hop, then later fragment', '00', '2c 00 010400000000 06 00 0008 00000007', 48, 44],
   ['as many as are allowed', '00', OPTIONS_AGAIN.repeat(IPV6_EXTENSIONS_MAX - 1) + OPTIONS_TCP,
