@@ -91,7 +91,12 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
         device: 'eth1', address: '192.168.56.11', port: 4789, mtu: 1500, udpChecksum: true,
         sourcePorts: [49152, 65535],
       },
-      plane: { generation: 3, networks: networks.length, ports: tasks.length, learned: 1 },
+      plane: {
+        generation: 3, networks: networks.length, ports: tasks.length, learned: 1,
+        features: {
+          tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: false,
+        },
+      },
       networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
       counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 },
       drops: { unknown_vtep: 7, bad_vni: 0 },

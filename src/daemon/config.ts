@@ -27,6 +27,19 @@ const file = z.strictObject({
     /** Outer DSCP: zero, or that of the inner packet. ECN is always carried (RFC 6040). */
     dscp: z.enum(['zero', 'inherit']).default('inherit'),
   }).default({ port: 4789, ttl: 64, udpChecksum: true, dscp: 'inherit' }),
+  /** Features of the packet path. What the kernel lacks is off whatever stands here. */
+  plane: z.strictObject({
+    /** Endpoints hand over TCP, and UDP, in super-frames of up to 64 KiB, and get them so. */
+    tcpSegmentation: z.boolean().default(true),
+    udpSegmentation: z.boolean().default(true),
+    /** Datagrams of the tunnel are sent, and received, in trains. */
+    udpSegment: z.boolean().default(true),
+    udpGro: z.boolean().default(true),
+    /** Microseconds that an idle packet worker keeps looking before it sleeps. */
+    spinMicros: z.int().min(0).max(1000).default(0),
+  }).default({
+    tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true, spinMicros: 0,
+  }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),
     state: path.default('/var/lib/tapmesh'),
@@ -46,6 +59,7 @@ type File = z.output<typeof file>
 export type Config = Readonly<{
   node: { name: string }
   underlay: File['underlay']
+  plane: File['plane']
   paths: { run: string; state: string; socket: string; pidFile: string }
   log: File['log']
   tasks: File['tasks']
@@ -76,10 +90,11 @@ export function parseConfig(text: string, where: string): Config {
     const faults = result.error.issues.map(issue => faultText(issue))
     throw new ConfigError(`${where}: ${faults.join('; ')}`, { path: where, faults: faults.length })
   }
-  const { node, underlay, paths, log, tasks } = result.data
+  const { node, underlay, plane, paths, log, tasks } = result.data
   return {
     node: { name: node.name ?? hostname() },
     underlay,
+    plane,
     paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
     log,
     tasks,
@@ -88,7 +103,7 @@ export function parseConfig(text: string, where: string): Config {
 
 /** What of a changed configuration only a restart brings: the paths of the values, dotted. */
 export function needsRestart(before: Config, after: Config): string[] {
-  const parts = ['node', 'underlay', 'paths'] as const
+  const parts = ['node', 'underlay', 'plane', 'paths'] as const
   return parts.flatMap(part => {
     const old = before[part] as Record<string, unknown>
     const now = after[part] as Record<string, unknown>

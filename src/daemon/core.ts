@@ -2,6 +2,8 @@
 // of both into the packet worker. One owner for each: only this file writes them out.
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import type { TapFeatures } from '../kernel/features.ts'
+import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
@@ -14,19 +16,22 @@ export class Core {
   readonly log: Log
   readonly state: State
   readonly underlay: UnderlayAddress
-  /** Source ports of the tunnel. */
-  readonly sourcePorts: number[]
+  readonly sockets: UnderlaySockets
+  /** Super-frames that the endpoints' TAPs use. */
+  readonly offload: TapFeatures
   readonly datapath: Datapath
   /** Descriptors of TAPs that the worker holds, by port id. */
   readonly fds = new Map<number, number>()
   #generation = 0
 
-  constructor(parts: Pick<Core, 'config' | 'log' | 'state' | 'underlay' | 'sourcePorts' | 'datapath'>) {
+  constructor(parts: Pick<Core,
+    'config' | 'log' | 'state' | 'underlay' | 'sockets' | 'offload' | 'datapath'>) {
     this.config = parts.config
     this.log = parts.log
     this.state = parts.state
     this.underlay = parts.underlay
-    this.sourcePorts = parts.sourcePorts
+    this.sockets = parts.sockets
+    this.offload = parts.offload
     this.datapath = parts.datapath
   }
 

@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { AbsentError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
 import { closeUnderlay, openUnderlay } from '../kernel/underlay.ts'
@@ -49,12 +50,19 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const state = loadState(config.paths.state)
   // ---- above this line nothing on the machine has been changed ----
   const { port, ttl, udpChecksum, dscp } = config.underlay
-  const sockets = openUnderlay({ address: underlay.number, port, ttl, udpChecksum })
+  const { tcpSegmentation, udpSegmentation, udpSegment, udpGro, spinMicros } = config.plane
+  const offload = probeTap({ tcp: tcpSegmentation, udp: udpSegmentation })
+  const sockets = openUnderlay({
+    address: underlay.number, port, ttl, udpChecksum, mtu: underlay.mtu, segment: udpSegment,
+    gro: udpGro,
+  })
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
   let core: Core | undefined
-  const datapath = await Datapath.start(sockets, dscp === 'inherit', randomBytes(4).readInt32LE(),
-    (portId, errno) => {
+  const datapath = await Datapath.start({
+    sockets, offload, spinMicros, inheritDscp: dscp === 'inherit',
+    seed: randomBytes(4).readInt32LE(),
+  }, (portId, errno) => {
       log.warn({ portId, errno }, 'the device of an endpoint is gone')
       core?.fds.delete(portId)
       reconciler?.soon()
@@ -62,7 +70,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     closeUnderlay(sockets)
     throw error
   })
-  core = new Core({ config, log, state, underlay, sourcePorts: sockets.ports, datapath })
+  core = new Core({ config, log, state, underlay, sockets, offload, datapath })
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, systemClock)
   core.publish()

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { TapmeshError } from '../base/errors.ts'
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
+import type { TapFeatures } from '../kernel/features.ts'
 import { makeWake, wake } from '../kernel/wait.ts'
 import {
   COUNT_NAMES, type Counters, DROP_NAMES, DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED, makeCounters,
@@ -16,6 +17,8 @@ export type WorkerSpec = {
   wakeFd: number
   counters: Counters
   inheritDscp: boolean
+  offload: TapFeatures
+  spinMicros: number
   seed: number
 }
 
@@ -61,9 +64,9 @@ export class Datapath {
    * Start the worker and wait until it serves. It owns the sockets and every TAP from then on.
    * @param onPortDead the TAP of this port is gone from the kernel
    */
-  static async start(sockets: UnderlaySockets, inheritDscp: boolean, seed: number,
+  static async start(given: Omit<WorkerSpec, 'wakeFd' | 'counters'>,
     onPortDead: (portId: number, errno: number) => void): Promise<Datapath> {
-    const spec = { sockets, wakeFd: makeWake(), counters: makeCounters(), inheritDscp, seed }
+    const spec = { ...given, wakeFd: makeWake(), counters: makeCounters() }
     const worker = new Worker(new URL('./packet-thread.ts', import.meta.url), { workerData: spec })
     const datapath = new Datapath(worker, spec)
     const ready = new Promise<void>(resolve => {

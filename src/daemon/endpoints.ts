@@ -2,6 +2,7 @@
 // step looks first and changes only what differs, so all of it can be done again at any time.
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
+import { type TapFeatures, tapOffload } from '../kernel/features.ts'
 import { linkByName, setLink } from '../kernel/netlink/link.ts'
 import { setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
@@ -26,8 +27,8 @@ export async function ensureNetns(netns: string): Promise<void> {
  * @returns the descriptor, which the packet worker takes over
  */
 export async function openEndpoint(netns: string, endpoint: EndpointRecord,
-  network: NetworkRecord): Promise<number> {
-  const fd = withNetns(netns, () => makeTap(endpoint.interface))
+  network: NetworkRecord, offload: TapFeatures): Promise<number> {
+  const fd = withNetns(netns, () => makeTap(endpoint.interface, tapOffload(offload)))
   try {
     await configureEndpoint(netns, endpoint, network)
     return fd

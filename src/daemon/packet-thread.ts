@@ -29,6 +29,7 @@ const plane = makePlane({
   counters: spec.counters,
   clock: systemClock,
   inheritDscp: spec.inheritDscp,
+  offload: spec.offload,
   seed: spec.seed,
 })
 const epoll = new Epoll(ring)

@@ -85,7 +85,8 @@ export class Tasks {
       for (const endpoint of task.endpoints) {
         if (this.#core.fds.has(endpoint.portId)) continue
         const network = this.#networks.find(endpoint.network)
-        opened.set(endpoint.portId, await openEndpoint(netns, endpoint, network))
+        opened.set(endpoint.portId, await openEndpoint(netns, endpoint, network,
+          this.#core.offload))
       }
     } catch (error) {
       for (const fd of opened.values()) closeDescriptor(fd)

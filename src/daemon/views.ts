@@ -73,7 +73,14 @@ export type StatusView = {
     udpChecksum: boolean
     sourcePorts: number[]
   }
-  plane: { generation: number; networks: number; ports: number; learned: number }
+  plane: {
+    generation: number
+    networks: number
+    ports: number
+    learned: number
+    /** What this kernel has and the configuration leaves on, see the setting of the same name. */
+    features: Record<'tcpSegmentation' | 'udpSegmentation' | 'udpSegment' | 'udpGro', boolean>
+  }
   networks: NetworkView[]
   endpoints: EndpointView[]
   vteps: VtepView[]

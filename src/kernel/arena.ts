@@ -15,7 +15,7 @@ export function makeArena(pages = ARENA_PAGES): Ring {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const base = addressOf(memory.buffer)
-    if ((base % 2 ** 32) + pages * PAGE_OCTETS < 2 ** 32) return makeRing(memory.buffer, base)
+    if ((base % 2 ** 32) + pages * PAGE_OCTETS < 2 ** 32) return makeRing(memory, base)
   }
   throw new RangeError('no memory below one 4 GiB line for the packet path')
 }

@@ -42,10 +42,15 @@ export const TUNSETIFF = 0x400454ca
 export const TUNSETPERSIST = 0x400454cb
 export const TUNSETOFFLOAD = 0x400454d0
 export const TUNSETVNETHDRSZ = 0x400454d8
-export const TUNGETFEATURES = 0x800454cf
 export const IFF_TAP = 0x0002
 export const IFF_NO_PI = 0x1000
 export const IFF_VNET_HDR = 0x4000
+export const TUN_F_CSUM = 0x01
+export const TUN_F_TSO4 = 0x02
+export const TUN_F_TSO6 = 0x04
+export const TUN_F_TSO_ECN = 0x08
+export const TUN_F_USO4 = 0x20
+export const TUN_F_USO6 = 0x40
 
 // linux/socket.h, asm-generic/socket.h
 export const AF_INET = 2

@@ -144,6 +144,14 @@ export function withNetns<T>(netns: string | number, fn: () => T): T {
   }
 }
 
+/**
+ * Run `fn`, synchronous as for withNetns, in a new network namespace that nobody else sees and that
+ * is gone afterwards: for trying what this kernel can do.
+ */
+export function inFreshNetns<T>(fn: () => T): T {
+  return excursion(() => checkResult('unshare', sys.unshare(CLONE_NEWNET), {}, ROOT_HINT), fn)
+}
+
 /** Leave by `leave`, run `fn`, come home whatever happened. */
 function excursion<T>(leave: () => unknown, fn: () => T): T {
   assert(primed, 'primeThreadPool is awaited before a thread leaves its network namespace')

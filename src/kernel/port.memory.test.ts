@@ -23,8 +23,8 @@ function faults(over: Partial<WireFaults>): WireFaults {
 }
 
 /** A ring full of noise, so that what is not written shows. */
-function noisyRing(octets = 1 << 20): Ring {
-  const ring = makeRing(new ArrayBuffer(octets), 0)
+function noisyRing(pages = 16): Ring {
+  const ring = makeRing(new WebAssembly.Memory({ initial: pages, maximum: pages }), 0)
   ring.octets.fill(0xa5)
   return ring
 }
@@ -134,7 +134,7 @@ function twoUnderlays() {
 
 test('a datagram leaves with the flush and is header and frame', t => {
   const { ring, one, two, headerAt, at } = twoUnderlays()
-  one.queue(4, 9, 0xb8, headerAt, at, 3)
+  one.queue(4, 9, 0xb8, headerAt, 8, at, 3)
   t.is(two.receive(), 0)
   one.flush()
   t.is(two.receive(), 1)
@@ -148,7 +148,7 @@ test('a datagram leaves with the flush and is header and frame', t => {
 
 test('a frame that is overwritten before the flush leaves overwritten', t => {
   const { ring, one, two, headerAt, at } = twoUnderlays()
-  one.queue(4, 9, 0, headerAt, at, 3)
+  one.queue(4, 9, 0, headerAt, 8, at, 3)
   ring.octets[at] = 99
   one.flush()
   two.receive()
@@ -157,15 +157,15 @@ test('a frame that is overwritten before the flush leaves overwritten', t => {
 
 test('receiving before the flush is a mistake that shows', t => {
   const { one, headerAt, at } = twoUnderlays()
-  one.queue(4, 9, 0, headerAt, at, 3)
+  one.queue(4, 9, 0, headerAt, 8, at, 3)
   t.throws(() => one.receive(), { message: /flushed before the next receive/ })
 })
 
 test('an address that nobody has refuses, and the rest goes on', t => {
   const { one, two, headerAt, at } = twoUnderlays()
   one.setDestination(5, 0x0a000001, 4789)
-  one.queue(5, 9, 0, headerAt, at, 3)
-  one.queue(4, 9, 0, headerAt, at, 3)
+  one.queue(5, 9, 0, headerAt, 8, at, 3)
+  one.queue(4, 9, 0, headerAt, 8, at, 3)
   one.flush()
   t.is(one.refused[0], 1)
   t.is(one.refused[EHOSTUNREACH], 1)
@@ -175,7 +175,7 @@ test('an address that nobody has refuses, and the rest goes on', t => {
 test('a closed underlay is off the network', t => {
   const { network, one, two, headerAt, at } = twoUnderlays()
   two.close()
-  one.queue(4, 9, 0, headerAt, at, 3)
+  one.queue(4, 9, 0, headerAt, 8, at, 3)
   one.flush()
   t.is(network.size, 1)
   t.is(one.refused[EHOSTUNREACH], 1)

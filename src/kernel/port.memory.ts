@@ -144,6 +144,23 @@ export class MemoryFramePort implements FramePort {
     return this.outbound.push({ octets, source: 0, tos: 0, flow: 0, vnetHeader }) ? 0 : -EAGAIN
   }
 
+  gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
+    first: number, count: number): number {
+    const { octets } = this.#ring
+    const parts = [octets.slice(headAt + VNET_HEADER_OCTETS, headAt + headOctets)]
+    for (let i = first; i < first + count; i++) {
+      parts.push(octets.slice(pieceAt[i], pieceAt[i]! + pieceOctets[i]!))
+    }
+    const frame = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      frame.set(part, at)
+      at += part.length
+    }
+    const vnetHeader = octets.slice(headAt, headAt + VNET_HEADER_OCTETS)
+    return this.outbound.push({ octets: frame, source: 0, tos: 0, flow: 0, vnetHeader }) ? 0 : -EAGAIN
+  }
+
   close(): void {}
 }
 
@@ -151,14 +168,14 @@ type Queued = {
   destination: number
   flow: number
   tos: number
-  headerAt: number
-  at: number
-  lengthOctets: number
+  headAt: number
+  headOctets: number
+  bodyAt: number
+  bodyOctets: number
 }
 
 /** A frame inside VXLAN then has its IP header 4-aligned, and room for a virtio header. */
 const DATAGRAM_LEAD_OCTETS = 2
-const VXLAN_OCTETS = 8
 
 /**
  * An underlay whose datagrams go to the queue of their destination's address. As with a real one,
@@ -195,24 +212,24 @@ export class MemoryUnderlay implements Underlay {
     this.#destinations[destination] = address
   }
 
-  queue(destination: number, flow: number, tos: number, headerAt: number, at: number,
-    lengthOctets: number): void {
-    this.#queued.push({ destination, flow, tos, headerAt, at, lengthOctets })
+  queue(destination: number, flow: number, tos: number, headAt: number, headOctets: number,
+    bodyAt: number, bodyOctets: number): void {
+    this.#queued.push({ destination, flow, tos, headAt, headOctets, bodyAt, bodyOctets })
   }
 
   /** An address that nobody has on this network refuses as a route without a neighbour does. */
   flush(): void {
     this.flushes += 1
-    for (const { destination, flow, tos, headerAt, at, lengthOctets } of this.#queued) {
+    for (const { destination, flow, tos, headAt, headOctets, bodyAt, bodyOctets } of this.#queued) {
       const there = this.#network.get(this.#destinations[destination] ?? 0)
       if (there === undefined) {
         this.refused[0]! += 1
         this.refused[EHOSTUNREACH]! += 1
         continue
       }
-      const octets = new Uint8Array(VXLAN_OCTETS + lengthOctets)
-      octets.set(this.#ring.octets.subarray(headerAt, headerAt + VXLAN_OCTETS))
-      octets.set(this.#ring.octets.subarray(at, at + lengthOctets), VXLAN_OCTETS)
+      const octets = new Uint8Array(headOctets + bodyOctets)
+      octets.set(this.#ring.octets.subarray(headAt, headAt + headOctets))
+      octets.set(this.#ring.octets.subarray(bodyAt, bodyAt + bodyOctets), headOctets)
       there.push({ octets, source: this.#address, tos, flow })
     }
     this.#queued.length = 0

@@ -8,6 +8,12 @@ export interface FramePort {
   receive(): number
   /** Hand over the frame at `at`, with the virtio header in front of it. Answers 0 or minus errno. */
   send(at: number, lengthOctets: number): number
+  /**
+   * Hand over one frame that lies in pieces: the head (virtio header first), then `count` pieces from
+   * index `first` of the two lists. Answers 0 or minus errno.
+   */
+  gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
+    first: number, count: number): number
   close(): void
 }
 
@@ -21,11 +27,12 @@ export interface Underlay {
   /** Where datagrams to `destination` go from now on; 0 <= destination < DESTINATIONS_MAX. */
   setDestination(destination: number, address: number, port: number): void
   /**
-   * Queue one datagram: the 8 octets at `headerAt`, then the frame. Datagrams of one `flow` keep their
-   * order. Nothing is copied, so all that was queued must be flushed before the next receive.
+   * Queue one datagram: the head, a VXLAN header and perhaps more, then the body. Datagrams of one
+   * `flow` keep their order. Nothing is copied, so heads and bodies must stay as they are until the
+   * next flush, and all that was queued must be flushed before the next receive.
    */
-  queue(destination: number, flow: number, tos: number, headerAt: number, at: number,
-    lengthOctets: number): void
+  queue(destination: number, flow: number, tos: number, headAt: number, headOctets: number,
+    bodyAt: number, bodyOctets: number): void
   /** Send what was queued. What the kernel refuses is counted in `refused` and let go. */
   flush(): void
   /** Datagrams refused since the start, by errno; at index 0 all together. */
@@ -35,6 +42,9 @@ export interface Underlay {
 
 export const DESTINATIONS_MAX = 16_384
 export const ERRNO_MAX = 256
+
+/** Pieces that one gather may take, the head not counted. */
+export const PIECES_MAX = 256
 
 /** Tells which ports have something to receive. */
 export interface Waiter {

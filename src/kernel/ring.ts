@@ -1,7 +1,9 @@
 // hot: every frame of a batch is a number into these arrays; its octets lie in one fixed memory
 
-/** Frames that one receive may bring. */
-export const FRAMES_MAX = 128
+import { makeSum, type Sum } from '../wire/sum.ts'
+
+/** Frames that one receive may bring: 16 trains of at most 128 datagrams. */
+export const FRAMES_MAX = 2048
 
 /** Octets in front of a frame that belong to the port: struct virtio_net_hdr, linux/virtio_net.h. */
 export const VNET_HEADER_OCTETS = 10
@@ -29,12 +31,15 @@ export type Ring = Readonly<{
   /** For datagrams of the underlay: the sender's IPv4 address and the outer TOS octet. */
   source: Int32Array
   tos: Uint8Array
+  /** Folded Internet checksum of octets in this memory, see wire/sum.ts. */
+  sum: Sum
   /** Octets reserved so far, at index 0. */
   reserved: Int32Array
 }>
 
-/** @param base address of `memory`, or 0 when no system call will see it */
-export function makeRing(memory: ArrayBuffer, base: number): Ring {
+/** @param base address of the memory, or 0 when no system call will see it */
+export function makeRing(source: WebAssembly.Memory, base: number): Ring {
+  const memory = source.buffer
   const addresses: unknown[] = ['tagged'] // a string first, so that the numbers stay objects
   for (let at = 0; at < memory.byteLength; at += ADDRESS_STEP_OCTETS) {
     addresses[at / ADDRESS_STEP_OCTETS] = base + at
@@ -49,6 +54,7 @@ export function makeRing(memory: ArrayBuffer, base: number): Ring {
     length: new Int32Array(FRAMES_MAX),
     source: new Int32Array(FRAMES_MAX),
     tos: new Uint8Array(FRAMES_MAX),
+    sum: makeSum(source),
     reserved: new Int32Array(1),
   }
 }

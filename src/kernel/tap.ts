@@ -4,11 +4,13 @@ import {
   O_RDWR, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST,
 } from './constants.ts'
 import { KernelError } from '../base/errors.ts'
-import type { FramePort } from './port.ts'
+import { IOVEC_LENGTH, IOVEC_OCTETS, writePointerLow } from './message-header.ts'
+import { type FramePort, PIECES_MAX } from './port.ts'
 import {
   ADDRESS_STEP_OCTETS, FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS,
 } from './ring.ts'
-import { close, ioctl, ioctlValue, open, read, write } from './syscalls.ts'
+import { close, ioctl, ioctlValue, open, read, write, writev } from './syscalls.ts'
+import { writePointer } from './udp-headers.ts'
 
 const TUN_DEVICE = '/dev/net/tun'
 const IFNAME_OCTETS = 16
@@ -22,12 +24,13 @@ const SLOT_OCTETS_MAX = (FRAME_OCTETS_MAX + VNET_HEADER_OCTETS + 63) & ~63
 /**
  * Create or attach to the persistent TAP `name` in the calling thread's network namespace. It outlives
  * this process with its addresses and routes, so that a restart of the daemon costs a task nothing.
- * @param name  1 to 15 octets, no slash
+ * @param name     1 to 15 octets, no slash
+ * @param offload  what the kernel may leave to us, from tapOffload(): checksums, segmentation
  * @returns     descriptor, non-blocking; one read is a virtio_net_hdr and one Ethernet frame
  * @throws      KernelError ENOENT (no tun driver), EPERM (no CAP_NET_ADMIN), EBUSY (held by another)
  * @source      Linux Documentation/networking/tuntap.rst 3.1, linux/if_tun.h
  */
-export function makeTap(name: string): number {
+export function makeTap(name: string, offload: number): number {
   const fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC)
   if (fd < 0) throw makeTunError('open', -fd, name)
   const request = new Uint8Array(IFREQ_OCTETS)
@@ -35,7 +38,7 @@ export function makeTap(name: string): number {
   new DataView(request.buffer).setUint16(IFNAME_OCTETS, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, true)
   const made = ioctl(fd, TUNSETIFF, request)
   const kept = made < 0 ? made : ioctlValue(fd, TUNSETPERSIST, 1)
-  const result = kept < 0 ? kept : ioctlValue(fd, TUNSETOFFLOAD, 0)
+  const result = kept < 0 ? kept : ioctlValue(fd, TUNSETOFFLOAD, offload)
   if (result >= 0) return fd
   close(fd)
   throw makeTunError(made < 0 ? 'ioctl TUNSETIFF' : 'ioctl TUNSETPERSIST', -result, name)
@@ -49,27 +52,40 @@ function makeTunError(call: string, errno: number, device: string): KernelError 
   return new KernelError(call, errno, { device }, hint)
 }
 
-/** Where all TAPs of one worker read to: a batch is finished before the next TAP is read. */
-export function makeTapArea(ring: Ring): number {
-  return makeRoom(ring, AREA_OCTETS)
+/** What all TAPs of one worker share: a batch is finished before the next TAP is read. */
+export type TapArea = Readonly<{
+  frames: number
+  /** Vectors of one gathered write. */
+  vectors: number
+}>
+
+export function makeTapArea(ring: Ring): TapArea {
+  const area = {
+    frames: makeRoom(ring, AREA_OCTETS),
+    vectors: makeRoom(ring, (1 + PIECES_MAX) * IOVEC_OCTETS),
+  }
+  for (let i = 0; i <= PIECES_MAX; i++) writePointer(ring, area.vectors + i * IOVEC_OCTETS, 0)
+  return area
 }
 
 export class TapPort implements FramePort {
   readonly fd: number
   readonly #ring: Ring
-  readonly #area: number
+  readonly #area: TapArea
+  readonly #low: number
 
   /** @param area from makeTapArea, shared by all TAPs of the ring */
-  constructor(ring: Ring, area: number, fd: number) {
+  constructor(ring: Ring, area: TapArea, fd: number) {
     this.#ring = ring
+    this.#low = (ring.base % 2 ** 32) | 0
     this.#area = area
     this.fd = fd
   }
 
   receive(): number {
     const ring = this.#ring
-    const end = this.#area + AREA_OCTETS - SLOT_OCTETS_MAX
-    let at = this.#area
+    const end = this.#area.frames + AREA_OCTETS - SLOT_OCTETS_MAX
+    let at = this.#area.frames
     let count = 0
     while (count < TAP_BATCH_FRAMES && at <= end) {
       const octets = read(this.fd, ring.addresses[at / ADDRESS_STEP_OCTETS] as number,
@@ -89,6 +105,23 @@ export class TapPort implements FramePort {
     const address = known ? this.#ring.addresses[start / ADDRESS_STEP_OCTETS] as number
       : this.#ring.base + start
     const result = write(this.fd, address, lengthOctets + VNET_HEADER_OCTETS)
+    return result < 0 ? result : 0
+  }
+
+  gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
+    first: number, count: number): number {
+    const ring = this.#ring
+    const view = ring.view
+    let vector = this.#area.vectors
+    writePointerLow(view, vector, this.#low + headAt)
+    view.setInt32(vector + IOVEC_LENGTH, headOctets, true)
+    for (let i = first; i < first + count; i++) {
+      vector += IOVEC_OCTETS
+      writePointerLow(view, vector, this.#low + pieceAt[i]!)
+      view.setInt32(vector + IOVEC_LENGTH, pieceOctets[i]!, true)
+    }
+    const vectors = ring.addresses[this.#area.vectors / ADDRESS_STEP_OCTETS] as number
+    const result = writev(this.fd, vectors, 1 + count)
     return result < 0 ? result : 0
   }
 

@@ -1,91 +1,65 @@
 // hot: the way of datagrams between the underlay's sockets and the ring, by recvmmsg(2), sendmmsg(2)
-import { IPPROTO_IP, IP_TOS, MSG_DONTWAIT, MSG_TRUNC } from './constants.ts'
-import { DESTINATIONS_MAX, ERRNO_MAX, type Underlay } from './port.ts'
-import { ADDRESS_STEP_OCTETS, makeRoom, type Ring } from './ring.ts'
+//
+// Datagrams of the same size to the same place travel as a train: one message of up to TRAIN_MAX of
+// them, which the kernel cuts apart as late as it can (UDP_SEGMENT), and puts together again as early
+// as it can on the other side (UDP_GRO). See udp(7) and Linux Documentation/networking/segmentation-
+// offloads.rst.
+import {
+  EINVAL, EIO, IPPROTO_IP, IPPROTO_UDP, IP_TOS, MSG_DONTWAIT, MSG_TRUNC, UDP_GRO,
+} from './constants.ts'
+import { ERRNO_MAX, type Underlay } from './port.ts'
+import { ADDRESS_STEP_OCTETS, FRAMES_MAX, type Ring } from './ring.ts'
 import { recvmmsg, sendmmsg } from './syscalls.ts'
+import {
+  CMSG_DATA, CMSG_LEVEL, CMSG_TYPE, CONTROL, CONTROL_OCTETS, FLAGS, IOV, IOV_COUNT, IOVEC_OCTETS,
+  MESSAGE_OCTETS, NAME, RECEIVED_OCTETS, SOCKADDR_OCTETS, writePointerLow,
+} from './message-header.ts'
+import {
+  CONTROL_TOS_AT, makeReceiveHeaders, makeSendHeaders, makeSendState, RECEIVE_BATCH,
+  RECEIVE_CONTROL_OCTETS, type ReceiveHeaders, SEND_BATCH, SEND_CONTROL_OCTETS, SEND_PAIRS,
+  type SendHeaders, type SendState, SLOT_LEAD_OCTETS, SLOT_OCTETS,
+} from './udp-headers.ts'
 import { closeUnderlay, SENDERS, type UnderlaySockets } from './underlay.ts'
 
-// struct mmsghdr, iovec, cmsghdr, sockaddr_in on 64-bit Linux: linux/socket.h, linux/uio.h, linux/in.h
-const MESSAGE_OCTETS = 64
-const NAME = 0
-const NAME_OCTETS = 8
-const IOV = 16
-const IOV_COUNT = 24
-const CONTROL = 32
-const CONTROL_OCTETS = 40
-const FLAGS = 48
-const RECEIVED_OCTETS = 56
-const IOVEC_OCTETS = 16
-const CMSG_LEVEL = 8
-const CMSG_TYPE = 12
-const CMSG_DATA = 16
-const SOCKADDR_OCTETS = 16
-
-/** Datagrams of one receive. */
-export const RECEIVE_BATCH = 64
-/** A slot holds the largest datagram; the odd stride keeps slots off the same cache sets. */
-const SLOT_OCTETS = 65_536 + 576
-/** A frame inside VXLAN then begins at a slot's 10th octet, and its IP header is 4-aligned. */
-const SLOT_LEAD_OCTETS = 2
-const RECEIVE_CONTROL_OCTETS = 64
-/** Datagrams that may wait in one sender; a full one is flushed. */
-const SEND_BATCH = 128
-const SEND_CONTROL_OCTETS = 32
-const TOS_CONTROL_OCTETS = 24 // CMSG_SPACE(sizeof(int))
-const VXLAN_OCTETS = 8
+/** Datagrams of one train; kernels before 6.9 take no more than 64 (UDP_MAX_SEGMENTS). */
+export const TRAIN_MAX = 64
+/** Octets of one train: what fits into one IPv4 packet behind its headers. */
+const TRAIN_OCTETS_MAX = 65_507
+const ONE_CONTROL_OCTETS = 24 // CMSG_SPACE of a short or an int
 
 export class UdpPort implements Underlay {
   readonly refused: Float64Array
   readonly #ring: Ring
   readonly #sockets: UnderlaySockets
   readonly #low: number
-  readonly #slots: number
-  readonly #inMessages: number
-  readonly #inNames: number
-  readonly #inControls: number
-  readonly #names: number
-  readonly #messages: number
-  readonly #vectors: number
-  readonly #controls: number
-  /** Messages that wait in each sender. */
-  readonly #waiting: Int32Array
+  readonly #in: ReceiveHeaders
+  readonly #out: SendHeaders
+  readonly #state: SendState
+  /** The largest datagram that may be part of a train; 0: the kernel has no trains. */
+  #segmentMax: number
 
   constructor(ring: Ring, sockets: UnderlaySockets) {
     this.#ring = ring
     this.#sockets = sockets
     this.#low = (ring.base % 2 ** 32) | 0
-    this.refused = makeFloats(ERRNO_MAX)
-    this.#waiting = makeInts(SENDERS)
-    this.#slots = makeRoom(ring, RECEIVE_BATCH * SLOT_OCTETS)
-    this.#inMessages = makeRoom(ring, RECEIVE_BATCH * MESSAGE_OCTETS)
-    this.#inNames = makeRoom(ring, RECEIVE_BATCH * SOCKADDR_OCTETS)
-    this.#inControls = makeRoom(ring, RECEIVE_BATCH * RECEIVE_CONTROL_OCTETS)
-    this.#names = makeRoom(ring, DESTINATIONS_MAX * SOCKADDR_OCTETS)
-    this.#messages = makeRoom(ring, SENDERS * SEND_BATCH * MESSAGE_OCTETS)
-    this.#vectors = makeRoom(ring, SENDERS * SEND_BATCH * 2 * IOVEC_OCTETS)
-    this.#controls = makeRoom(ring, SENDERS * SEND_BATCH * SEND_CONTROL_OCTETS)
-    this.#makeReceiveHeaders()
-    this.#makeSendHeaders()
+    this.refused = makeRefused()
+    this.#in = makeReceiveHeaders(ring)
+    this.#out = makeSendHeaders(ring)
+    this.#state = makeSendState()
+    this.#segmentMax = sockets.segmentMax
   }
 
   receive(): number {
     const ring = this.#ring
-    const count = recvmmsg(this.#sockets.receiver,
-      ring.addresses[this.#inMessages / ADDRESS_STEP_OCTETS] as number, RECEIVE_BATCH, MSG_DONTWAIT)
-    if (count <= 0) return 0
     const view = ring.view
-    for (let i = 0; i < count; i++) {
-      const message = this.#inMessages + i * MESSAGE_OCTETS
-      const control = this.#inControls + i * RECEIVE_CONTROL_OCTETS
+    const messages = recvmmsg(this.#sockets.receiver,
+      ring.addresses[this.#in.messages / ADDRESS_STEP_OCTETS] as number, RECEIVE_BATCH, MSG_DONTWAIT)
+    let count = 0
+    for (let i = 0; i < messages; i++) {
+      const message = this.#in.messages + i * MESSAGE_OCTETS
       const octets = view.getInt32(message + RECEIVED_OCTETS, true)
       const cut = (view.getInt32(message + FLAGS, true) & MSG_TRUNC) !== 0
-      ring.at[i] = this.#slots + i * SLOT_OCTETS + SLOT_LEAD_OCTETS
-      ring.length[i] = cut ? -1 : octets
-      ring.source[i] = view.getInt32(this.#inNames + i * SOCKADDR_OCTETS + 4, false)
-      ring.tos[i] = view.getInt32(message + CONTROL_OCTETS, true) > CMSG_DATA
-        && view.getInt32(control + CMSG_TYPE, true) === IP_TOS
-        && view.getInt32(control + CMSG_LEVEL, true) === IPPROTO_IP
-        ? view.getUint8(control + CMSG_DATA) : 0
+      count = this.#cutApart(i, octets, cut, count)
       view.setInt32(message + CONTROL_OCTETS, RECEIVE_CONTROL_OCTETS, true)
     }
     return count
@@ -93,109 +67,177 @@ export class UdpPort implements Underlay {
 
   setDestination(destination: number, address: number, port: number): void {
     const view = this.#ring.view
-    const name = this.#names + destination * SOCKADDR_OCTETS
+    const name = this.#out.names + destination * SOCKADDR_OCTETS
     view.setUint16(name, 2, true) // AF_INET
     view.setUint16(name + 2, port, false)
     view.setInt32(name + 4, address, false)
   }
 
-  queue(destination: number, flow: number, tos: number, headerAt: number, at: number,
-    lengthOctets: number): void {
-    const view = this.#ring.view
+  queue(destination: number, flow: number, tos: number, headAt: number, headOctets: number,
+    bodyAt: number, bodyOctets: number): void {
+    const state = this.#state
     const sender = flow & (SENDERS - 1)
-    const index = sender * SEND_BATCH + this.#waiting[sender]!
-    const message = this.#messages + index * MESSAGE_OCTETS
-    const vector = this.#vectors + index * 2 * IOVEC_OCTETS
-    view.setInt32(message + NAME, this.#low + this.#names + destination * SOCKADDR_OCTETS, true)
-    view.setInt32(vector, this.#low + headerAt, true)
-    view.setInt32(vector + IOVEC_OCTETS, this.#low + at, true)
-    view.setInt32(vector + IOVEC_OCTETS + 8, lengthOctets, true)
-    view.setInt32(message + CONTROL_OCTETS, tos === 0 ? 0 : TOS_CONTROL_OCTETS, true)
-    if (tos !== 0) {
-      view.setInt32(this.#controls + index * SEND_CONTROL_OCTETS + CMSG_DATA, tos, true)
+    const octets = headOctets + bodyOctets
+    if (state.pairs[sender] === SEND_PAIRS) this.#flushSender(sender)
+    if (!this.#joinsTrain(sender, destination, tos, octets)) {
+      this.#beginMessage(sender, destination, tos, octets)
     }
-    this.#waiting[sender]! += 1
-    if (this.#waiting[sender] === SEND_BATCH) this.#flushSender(sender)
+    const pair = (this.#out.vectors
+      + (sender * SEND_PAIRS + state.pairs[sender]!) * 2 * IOVEC_OCTETS) >> 2
+    const words = this.#ring.words
+    words[pair] = this.#low + headAt
+    words[pair + 2] = headOctets
+    words[pair + 4] = this.#low + bodyAt
+    words[pair + 6] = bodyOctets
+    state.pairs[sender]! += 1
   }
 
   flush(): void {
     for (let sender = 0; sender < SENDERS; sender++) {
-      if (this.#waiting[sender] !== 0) this.#flushSender(sender)
+      if (this.#state.messages[sender] !== 0) this.#flushSender(sender)
     }
+  }
+
+  /** Whether trains are in use: a kernel or device may turn out to have none. */
+  get hasTrains(): boolean {
+    return this.#segmentMax > 0
   }
 
   close(): void {
     closeUnderlay(this.#sockets)
   }
 
-  /** A refused datagram is let go and the rest goes on: one bad destination must not stop others. */
-  #flushSender(sender: number): void {
-    const fd = this.#sockets.senders[sender]!
-    const count = this.#waiting[sender]!
-    const first = this.#messages + sender * SEND_BATCH * MESSAGE_OCTETS
-    let done = 0
-    while (done < count) {
-      const address = this.#ring.addresses[
-        (first + done * MESSAGE_OCTETS) / ADDRESS_STEP_OCTETS] as number
-      const sent = sendmmsg(fd, address, count - done, MSG_DONTWAIT)
-      if (sent > 0) {
-        done += sent
-      } else {
-        this.refused[0]! += 1
-        this.refused[-sent & (ERRNO_MAX - 1)]! += 1
-        done += 1
+  /** Lay the datagrams of message `i` into the ring's lists from index `count` on. */
+  #cutApart(i: number, octets: number, cut: boolean, count: number): number {
+    const ring = this.#ring
+    const view = ring.view
+    const source = view.getInt32(this.#in.names + i * SOCKADDR_OCTETS + 4, false)
+    const control = this.#in.controls + i * RECEIVE_CONTROL_OCTETS
+    const message = this.#in.messages + i * MESSAGE_OCTETS
+    const end = control + view.getInt32(message + CONTROL_OCTETS, true)
+    let tos = 0
+    let segment = octets
+    for (let at = control; at + CMSG_DATA < end; at += (view.getInt32(at, true) + 7) & ~7) {
+      const level = view.getInt32(at + CMSG_LEVEL, true)
+      const type = view.getInt32(at + CMSG_TYPE, true)
+      if (level === IPPROTO_IP && type === IP_TOS) tos = view.getUint8(at + CMSG_DATA)
+      else if (level === IPPROTO_UDP && type === UDP_GRO) {
+        segment = view.getInt32(at + CMSG_DATA, true)
       }
     }
-    this.#waiting[sender] = 0
+    const first = this.#in.slots + i * SLOT_OCTETS + SLOT_LEAD_OCTETS
+    let offset = 0
+    do {
+      const rest = octets - offset
+      ring.at[count] = first + offset
+      ring.length[count] = cut ? -1 : rest < segment ? rest : segment
+      ring.source[count] = source
+      ring.tos[count] = tos
+      count += 1
+      offset += segment
+    } while (offset < octets && !cut && count < FRAMES_MAX)
+    return count
   }
 
-  #makeReceiveHeaders(): void {
-    for (let i = 0; i < RECEIVE_BATCH; i++) {
-      const message = this.#inMessages + i * MESSAGE_OCTETS
-      const vector = makeRoom(this.#ring, IOVEC_OCTETS)
-      this.#point(message + NAME, this.#inNames + i * SOCKADDR_OCTETS)
-      this.#point(message + IOV, vector)
-      this.#point(message + CONTROL, this.#inControls + i * RECEIVE_CONTROL_OCTETS)
-      this.#point(vector, this.#slots + i * SLOT_OCTETS + SLOT_LEAD_OCTETS)
-      const view = this.#ring.view
-      view.setInt32(message + NAME_OCTETS, SOCKADDR_OCTETS, true)
-      view.setInt32(message + IOV_COUNT, 1, true)
-      view.setInt32(message + CONTROL_OCTETS, RECEIVE_CONTROL_OCTETS, true)
-      view.setInt32(vector + 8, 65_535, true)
-    }
-  }
-
-  #makeSendHeaders(): void {
+  /** Whether the datagram can follow the one before in a train; notes that it does. */
+  #joinsTrain(sender: number, destination: number, tos: number, octets: number): boolean {
+    const state = this.#state
+    if (octets > state.segment[sender]! || state.destination[sender] !== destination
+      || state.tos[sender] !== tos || state.count[sender] === TRAIN_MAX
+      || state.octets[sender]! + octets > TRAIN_OCTETS_MAX) return false
+    const index = sender * SEND_BATCH + state.messages[sender]! - 1
+    const message = this.#out.messages + index * MESSAGE_OCTETS
+    const control = this.#out.controls + index * SEND_CONTROL_OCTETS
     const view = this.#ring.view
-    for (let i = 0; i < SENDERS * SEND_BATCH; i++) {
-      const message = this.#messages + i * MESSAGE_OCTETS
-      const vector = this.#vectors + i * 2 * IOVEC_OCTETS
-      const control = this.#controls + i * SEND_CONTROL_OCTETS
-      this.#point(message + NAME, this.#names)
-      this.#point(message + IOV, vector)
-      this.#point(message + CONTROL, control)
-      this.#point(vector, 0)
-      this.#point(vector + IOVEC_OCTETS, 0)
-      view.setInt32(message + NAME_OCTETS, SOCKADDR_OCTETS, true)
-      view.setInt32(message + IOV_COUNT, 2, true)
-      view.setInt32(vector + 8, VXLAN_OCTETS, true)
-      view.setInt32(control, CMSG_DATA + 4, true) // CMSG_LEN(sizeof(int))
-      view.setInt32(control + CMSG_LEVEL, IPPROTO_IP, true)
-      view.setInt32(control + CMSG_TYPE, IP_TOS, true)
+    state.count[sender]! += 1
+    state.octets[sender]! += octets
+    if (state.count[sender] === 2) {
+      view.setUint16(control + CMSG_DATA, state.segment[sender]!, true)
+      writePointerLow(view, message + CONTROL, this.#low + control)
+      const control2 = tos === 0 ? ONE_CONTROL_OCTETS : 2 * ONE_CONTROL_OCTETS
+      view.setInt32(message + CONTROL_OCTETS, control2, true)
+    }
+    view.setInt32(message + IOV_COUNT, state.count[sender]! * 2, true)
+    // Only the last of a train may be shorter: it closes the train.
+    if (octets < state.segment[sender]!) state.segment[sender] = 0
+    return true
+  }
+
+  #beginMessage(sender: number, destination: number, tos: number, octets: number): void {
+    const state = this.#state
+    if (state.messages[sender] === SEND_BATCH) this.#flushSender(sender)
+    const index = sender * SEND_BATCH + state.messages[sender]!
+    const message = this.#out.messages + index * MESSAGE_OCTETS
+    const control = this.#out.controls + index * SEND_CONTROL_OCTETS + CONTROL_TOS_AT
+    const vector = this.#out.vectors
+      + (sender * SEND_PAIRS + state.pairs[sender]!) * 2 * IOVEC_OCTETS
+    const view = this.#ring.view
+    writePointerLow(view, message + NAME,
+      this.#low + this.#out.names + destination * SOCKADDR_OCTETS)
+    writePointerLow(view, message + IOV, this.#low + vector)
+    view.setInt32(message + IOV_COUNT, 2, true)
+    writePointerLow(view, message + CONTROL, this.#low + control)
+    view.setInt32(message + CONTROL_OCTETS, tos === 0 ? 0 : ONE_CONTROL_OCTETS, true)
+    if (tos !== 0) view.setInt32(control + CMSG_DATA, tos, true)
+    state.messages[sender]! += 1
+    state.destination[sender] = destination
+    state.tos[sender] = tos
+    state.count[sender] = 1
+    state.octets[sender] = octets
+    state.segment[sender] = octets <= this.#segmentMax ? octets : 0
+  }
+
+  /** What is refused is let go and the rest goes on: one bad destination must not stop others. */
+  #flushSender(sender: number): void {
+    const state = this.#state
+    const fd = this.#sockets.senders[sender]!
+    const count = state.messages[sender]!
+    const first = this.#out.messages + sender * SEND_BATCH * MESSAGE_OCTETS
+    let done = 0
+    while (done < count) {
+      const message = first + done * MESSAGE_OCTETS
+      const sent = sendmmsg(fd, this.#ring.addresses[message / ADDRESS_STEP_OCTETS] as number,
+        count - done, MSG_DONTWAIT)
+      if (sent > 0) {
+        done += sent
+        continue
+      }
+      const datagrams = this.#ring.view.getInt32(message + IOV_COUNT, true) >> 1
+      // A device without checksum offload takes no trains before Linux 6.11: EIO; some answer EINVAL.
+      if (datagrams > 1 && (sent === -EIO || sent === -EINVAL)) this.#sendSingly(fd, message)
+      else this.#refuse(-sent, datagrams)
+      done += 1
+    }
+    state.messages[sender] = 0
+    state.pairs[sender] = 0
+    state.segment[sender] = 0
+  }
+
+  /** Send the datagrams of a train one by one, and make no more trains. */
+  #sendSingly(fd: number, message: number): void {
+    const view = this.#ring.view
+    this.#segmentMax = 0
+    const pairs = view.getInt32(message + IOV_COUNT, true) >> 1
+    const vector = view.getInt32(message + IOV, true)
+    const hasTos = view.getInt32(message + CONTROL_OCTETS, true) > ONE_CONTROL_OCTETS
+    const control = view.getInt32(message + CONTROL, true)
+    if (hasTos) writePointerLow(view, message + CONTROL, control + CONTROL_TOS_AT)
+    view.setInt32(message + CONTROL_OCTETS, hasTos ? ONE_CONTROL_OCTETS : 0, true)
+    view.setInt32(message + IOV_COUNT, 2, true)
+    for (let pair = 0; pair < pairs; pair++) {
+      writePointerLow(view, message + IOV, vector + pair * 2 * IOVEC_OCTETS)
+      const sent = sendmmsg(fd, this.#ring.addresses[message / ADDRESS_STEP_OCTETS] as number, 1,
+        MSG_DONTWAIT)
+      if (sent <= 0) this.#refuse(-sent, 1)
     }
   }
 
-  /** Write a whole pointer to `offset`; later only its lower half changes. */
-  #point(where: number, offset: number): void {
-    this.#ring.view.setInt32(where, this.#low + offset, true)
-    this.#ring.view.setInt32(where + 4, Math.floor(this.#ring.base / 2 ** 32), true)
+  #refuse(errno: number, datagrams: number): void {
+    this.refused[0]! += datagrams
+    this.refused[errno & (ERRNO_MAX - 1)]! += datagrams
   }
 }
 
-function makeFloats(count: number): Float64Array {
-  return new Float64Array(count)
-}
-
-function makeInts(count: number): Int32Array {
-  return new Int32Array(count)
+function makeRefused(): Float64Array {
+  return new Float64Array(ERRNO_MAX)
 }

@@ -4,9 +4,9 @@
 import { KernelError, ConflictError } from '../base/errors.ts'
 import { formatIpv4 } from '../base/text.ts'
 import {
-  AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVTOS, IP_TTL,
+  AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVTOS, IP_TTL,
   SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_ATTACH_FILTER, SO_MEMINFO, SO_NO_CHECK,
-  SO_RCVBUFFORCE, SO_SNDBUFFORCE,
+  SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
 import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
@@ -23,9 +23,25 @@ export type UnderlaySpec = Readonly<{
   ttl: number
   /** Outer UDP checksum: real, or zero as RFC 7348 section 5 also allows. */
   udpChecksum: boolean
+  /** MTU of the underlay's device. */
+  mtu: number
+  /** Whether to use UDP_SEGMENT and UDP_GRO where the kernel has them. */
+  segment: boolean
+  gro: boolean
 }>
 
-export type UnderlaySockets = Readonly<{ receiver: number; senders: number[]; ports: number[] }>
+export type UnderlaySockets = Readonly<{
+  receiver: number
+  senders: number[]
+  ports: number[]
+  /** The largest datagram of a train, 0: no trains, because the kernel or the setting has none. */
+  segmentMax: number
+  /** Whether trains arrive whole. */
+  gro: boolean
+}>
+
+/** IPv4 and UDP header in front of a datagram. */
+const DATAGRAM_OVERHEAD_OCTETS = 28
 
 /**
  * Open the sockets, or none.
@@ -38,6 +54,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
     const bound = bind(receiver, sockaddr(spec.address, spec.port))
     if (bound < 0) throw bindError(-bound, spec)
     set(receiver, IPPROTO_IP, IP_RECVTOS, 1)
+    const gro = spec.gro && trySet(receiver, IPPROTO_UDP, UDP_GRO, 1)
     const ports: number[] = []
     const senders: number[] = []
     for (let i = 0; i < SENDERS; i++) {
@@ -46,7 +63,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
       ports.push(bindSourcePort(sender, spec, i))
       senders.push(sender)
     }
-    return { receiver, senders, ports }
+    return { receiver, senders, ports, gro, segmentMax: segmentMax(spec, senders[0]!) }
   } catch (error) {
     for (const fd of opened) close(fd)
     throw error
@@ -114,6 +131,17 @@ function dropAllInput(fd: number): void {
   view.setBigUint64(8, BigInt(addressOf(instruction)), true)
   const result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program)
   if (result < 0) throw new KernelError('setsockopt SO_ATTACH_FILTER', -result)
+}
+
+/** A train's datagrams need real checksums, and none may be larger than the device takes. */
+function segmentMax(spec: UnderlaySpec, sender: number): number {
+  const works = spec.segment && spec.udpChecksum && trySet(sender, IPPROTO_UDP, UDP_SEGMENT, 0)
+  return works ? spec.mtu - DATAGRAM_OVERHEAD_OCTETS : 0
+}
+
+/** Answers whether the kernel knows the option. */
+function trySet(fd: number, level: number, name: number, value: number): boolean {
+  return setsockopt(fd, level, name, new Uint8Array(new Int32Array([value]).buffer)) >= 0
 }
 
 function set(fd: number, level: number, name: number, value: number): void {

@@ -38,6 +38,7 @@ export const COUNT_NAMES = [
   'frames.underlay_in', 'octets.underlay_in', 'frames.underlay_out', 'octets.underlay_out',
   'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
   'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
+  'frames.segmented', 'frames.coalesced',
 ] as const
 
 const FIRST = DROP_NAMES.length
@@ -55,10 +56,14 @@ export const COUNT_EVICTED = FIRST + 14
 export const COUNT_AGED = FIRST + 15
 export const COUNT_PARTIAL = FIRST + 16
 export const COUNT_BREATHS = FIRST + 17
+/** Frames that cutting super-frames made: each super-frame is one of frames.tap_in already. */
+export const COUNT_SEGMENTED = FIRST + 18
+/** Frames of frames.tap_out that went to their TAP in one write with the one before. */
+export const COUNT_COALESCED = FIRST + 19
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 18
+export const GAUGE_LEARNED = FIRST + 20
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 19
+export const GAUGE_GENERATION = FIRST + 21
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -66,7 +71,7 @@ export const GAUGE_GENERATION = FIRST + 19
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 20
+export const COUNTERS = FIRST + 22
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

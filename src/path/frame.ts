@@ -7,12 +7,15 @@ import {
   PROTOCOL_TCP, PROTOCOL_UDP,
 } from '../wire/ipv4.ts'
 import { IPV6_HEADER_OCTETS, ipv6NextHeader, ipv6PayloadOctets, ipv6Word } from '../wire/ipv6.ts'
+import { VIRTIO_HEADER_OCTETS } from '../wire/virtio.ts'
 import { hash3 } from './hash.ts'
 
 /** What the switch needs of a frame. All fields are 32-bit integers, offsets are into the ring. */
 export type Frame = {
   at: number
   lengthOctets: number
+  /** Its virtio header: right in front of it, or apart when another frame ends there. */
+  vnetAt: number
   destinationHigh: number
   destinationLow: number
   sourceHigh: number
@@ -33,7 +36,7 @@ export type Frame = {
 
 export function makeFrame(): Frame {
   return {
-    at: 0, lengthOctets: 0, destinationHigh: 0, destinationLow: 0, sourceHigh: 0, sourceLow: 0,
+    at: 0, lengthOctets: 0, vnetAt: 0, destinationHigh: 0, destinationLow: 0, sourceHigh: 0, sourceLow: 0,
     etherType: 0, l3At: 0, l3Octets: 0, ipHeaderOctets: 0, protocol: -1, l4At: 0, l4Octets: 0,
   }
 }
@@ -45,6 +48,7 @@ export function parseFrame(view: DataView, at: number, lengthOctets: number, fra
   if (typeAt < 0) return false
   frame.at = at
   frame.lengthOctets = lengthOctets
+  frame.vnetAt = at - VIRTIO_HEADER_OCTETS
   frame.destinationHigh = macHigh(view, at)
   frame.destinationLow = macLow(view, at)
   frame.sourceHigh = macHigh(view, at + 6)

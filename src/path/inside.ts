@@ -17,7 +17,8 @@ import {
   PORT_NETWORK, PORT_PROMISCUOUS,
 } from './image.ts'
 import { findLearned, learn } from './learned.ts'
-import { deliver, drop, flush, outerTos, type Plane, tunnel } from './plane.ts'
+import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
+import { largestSegment, tunnel } from './segment.ts'
 import {
   findMember, findPortByAddress, findPortByMac, listedSlot, networkWord, portWord,
 } from './tables.ts'
@@ -58,7 +59,9 @@ function switchFromPort(plane: Plane, slot: number, at: number, lengthOctets: nu
       networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh, frame.sourceLow, slot, 0,
       plane.nowSeconds)
   }
-  if (lengthOctets > networkWord(tables, network, NETWORK_MTU) + ETHER_HEADER_OCTETS) {
+  const largestOctets = largestSegment(view, frame)
+  if (largestOctets < 0) return drop(plane, DROP_MALFORMED)
+  if (largestOctets > networkWord(tables, network, NETWORK_MTU) + ETHER_HEADER_OCTETS) {
     answerTooLarge(plane, slot, networkWord(tables, network, NETWORK_MTU))
     return drop(plane, DROP_TOO_LARGE)
   }
@@ -127,7 +130,7 @@ function answerArp(plane: Plane, slot: number, network: number): boolean {
   if (owner < 0 || owner === slot) return false
   turnArpIntoReply(view, frame.at, frame.l3At, portWord(tables, owner, PORT_MAC_HIGH),
     portWord(tables, owner, PORT_MAC_LOW))
-  deliver(plane, slot, frame.at, frame.lengthOctets)
+  deliver(plane, slot, frame)
   plane.counters[COUNT_ARP_ANSWERED]! += 1
   return true
 }
@@ -136,17 +139,17 @@ function switchUnicast(plane: Plane, slot: number, network: number): void {
   const { frame, tables } = plane
   const local = findPortByMac(tables, network, frame.destinationHigh, frame.destinationLow)
   if (local === slot) return drop(plane, DROP_TO_ITSELF)
-  if (local >= 0) return deliver(plane, local, frame.at, frame.lengthOctets)
+  if (local >= 0) return deliver(plane, local, frame)
   const entry = findLearned(plane.learned, networkWord(tables, network, NETWORK_VNI),
     frame.destinationHigh, frame.destinationLow)
   if (entry >= 0) {
     const port = plane.learned.port[entry]!
     if (port === slot) return drop(plane, DROP_TO_ITSELF)
-    if (port >= 0) return deliver(plane, port, frame.at, frame.lengthOctets)
+    if (port >= 0) return deliver(plane, port, frame)
     const member = findMember(tables, network, plane.learned.address[entry]!)
     if (member >= 0) {
       return tunnel(plane, network, member, flowHash(plane.ring.view, frame),
-        outerTos(plane, frame), frame.at, frame.lengthOctets)
+        outerTos(plane, frame))
     }
   }
   const sent = floodPorts(plane, slot, network, true) + floodTunnel(plane, network)
@@ -163,7 +166,7 @@ export function floodPorts(plane: Plane, from: number, network: number, promiscu
     const slot = listedSlot(tables, n)
     if (slot === from) continue
     if (promiscuous && portWord(tables, slot, PORT_PROMISCUOUS) === 0) continue
-    deliver(plane, slot, frame.at, frame.lengthOctets)
+    deliver(plane, slot, frame)
     sent += 1
   }
   return sent
@@ -178,7 +181,7 @@ function floodTunnel(plane: Plane, network: number): number {
   const flow = flowHash(plane.ring.view, frame)
   const tos = outerTos(plane, frame)
   for (let member = first; member < first + members; member++) {
-    tunnel(plane, network, member, flow, tos, frame.at, frame.lengthOctets)
+    tunnel(plane, network, member, flow, tos)
   }
   plane.counters[COUNT_FLOODED]! += members
   return members

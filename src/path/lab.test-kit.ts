@@ -18,7 +18,7 @@ import { makeTables } from './tables.ts'
 
 export const VNI = 4097
 export const MTU = 1450
-const RING_OCTETS = 1 << 20
+const RING_PAGES = 48
 const FIRST_VTEP = '192.168.56.11'
 const BREATHS_MAX = 100_000
 
@@ -85,7 +85,7 @@ export class LabHost {
 
   constructor(address: number, lab: Lab, options: LabOptions) {
     const { vnis = [VNI], mtu = MTU, learnedMax = 4096, inheritDscp = false } = options
-    const ring = makeRing(new ArrayBuffer(RING_OCTETS), 0)
+    const ring = makeRing(new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES }), 0)
     ring.octets.fill(0xa5) // noise, so that what is not written shows
     this.#queueMax = options.queueMax ?? 4096
     this.address = address
@@ -93,7 +93,7 @@ export class LabHost {
       new MemoryQueue(this.#queueMax, options.faults))
     this.#area = makeMemoryArea(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
-      clock: lab.clock, inheritDscp, seed: 7 })
+      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7 })
     this.waiter.makeWatched(TOKEN_UNDERLAY, this.underlay.inbound)
     this.rows = { generation: 0, networks: vnis.map(vni => ({ vni, mtu, learnedMax })), ports: [],
       members: [] }

@@ -5,6 +5,7 @@ import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wi
 import { setIpv4Tos } from '../wire/ipv4.ts'
 import { setIpv6TrafficClass } from '../wire/ipv6.ts'
 import { VXLAN_HEADER_OCTETS, vxlanVni } from '../wire/vxlan.ts'
+import { deliverBundled, flushBundles } from './bundle.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
   DROP_SOURCE_IS_GROUP, DROP_SOURCE_IS_LOCAL, DROP_TRUNCATED, DROP_UNKNOWN_MAC, DROP_UNKNOWN_VTEP,
@@ -28,6 +29,7 @@ export function fromUnderlay(plane: Plane): number {
     countFrame(plane.counters, COUNT_UNDERLAY_IN, Math.max(0, lengthOctets))
     open(plane, ring.at[i]!, lengthOctets, ring.source[i]!, ring.tos[i]!)
   }
+  flushBundles(plane)
   return count
 }
 
@@ -51,7 +53,6 @@ function open(plane: Plane, at: number, lengthOctets: number, source: number, to
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
   learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
     frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
-  prepareForPort(plane, frame)
   if (isGroupMac(view, frame.at)) toGroup(plane, network)
   else toOne(plane, network, vni)
 }
@@ -73,23 +74,25 @@ function mergeEcn(plane: Plane, frame: Frame, outer: number): boolean {
 function toOne(plane: Plane, network: number, vni: number): void {
   const { frame, tables } = plane
   const local = findPortByMac(tables, network, frame.destinationHigh, frame.destinationLow)
-  if (local >= 0) return deliver(plane, local, frame.at, frame.lengthOctets)
+  if (local >= 0) return deliverBundled(plane, local)
   const entry = findLearned(plane.learned, vni, frame.destinationHigh, frame.destinationLow)
   const port = entry < 0 ? FROM_UNDERLAY : plane.learned.port[entry]!
-  if (port >= 0) return deliver(plane, port, frame.at, frame.lengthOctets)
+  if (port >= 0) return deliverBundled(plane, port)
   // It may be for a machine behind a promiscuous endpoint that has not spoken yet. What was learned
   // from the underlay does not go back there: split horizon.
+  prepareForPort(plane, frame)
   if (floodPorts(plane, -1, network, true) === 0) drop(plane, DROP_UNKNOWN_MAC)
 }
 
 function toGroup(plane: Plane, network: number): void {
   const { frame, tables } = plane
+  prepareForPort(plane, frame)
   if (frame.etherType === ETHERTYPE_ARP) {
     const view = plane.ring.view
     const asked = arpOperation(view, frame.l3At, frame.l3Octets) === ARP_REQUEST
       ? findPortByAddress(tables, network, arpTargetAddress(view, frame.l3At)) : -1
     // Only the endpoint that is asked for needs to see the question.
-    if (asked >= 0) return deliver(plane, asked, frame.at, frame.lengthOctets)
+    if (asked >= 0) return deliver(plane, asked, frame)
   }
   if (floodPorts(plane, -1, network, false) === 0) drop(plane, DROP_UNKNOWN_MAC)
 }

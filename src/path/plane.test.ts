@@ -34,7 +34,9 @@ test('a port that is gone while the table still names it drops under its name', 
 test('a port whose device is gone is named for the caller, with its errno', t => {
   const lab = new Lab({ hosts: 1 })
   const a = lab.host(0).addEndpoint('10.0.1.2')
-  lab.host(0).plane.ports[a.slot] = { receive: () => -77, send: () => -77, close: () => {} }
+  lab.host(0).plane.ports[a.slot] = {
+    receive: () => -77, send: () => -77, gather: () => -77, close: () => {},
+  }
   a.send(payloadOf(60))
   breathe(lab.host(0).plane, lab.host(0).waiter, 0)
   t.deepEqual([lab.host(0).plane.deadSlot, lab.host(0).plane.deadErrno], [a.slot, 77])

@@ -6,6 +6,7 @@ import { ecnOuter } from '../wire/ecn.ts'
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
 import { ipv4Tos } from '../wire/ipv4.ts'
 import { ipv6TrafficClass } from '../wire/ipv6.ts'
+import { VIRTIO_HEADER_OCTETS } from '../wire/virtio.ts'
 import { VXLAN_HEADER_OCTETS, writeVxlan } from '../wire/vxlan.ts'
 import {
   COUNT_TAP_OUT, COUNT_UNDERLAY_OUT, countFrame, type Counters, DROP_TAP_DOWN, DROP_TAP_FULL,
@@ -23,6 +24,46 @@ import { makeTables, memberWord, networkWord, type Tables } from './tables.ts'
 export const ICMP_PER_SECOND = 100
 const SCRATCH_OCTETS = 2048
 
+/** Heads of segments that may wait to be sent; when all are in use, what waits is sent. */
+export const HEAD_SLOTS_MAX = 2048
+export const HEAD_SLOT_OCTETS = 192
+/** A frame's first octet in a slot: as in a TAP read, so that heads can be copied by words. */
+export const HEAD_LEAD_OCTETS = 10
+
+/** Flows whose segments may be put together at one time, and pieces of each; powers of two. */
+export const BUNDLES = 16
+export const BUNDLE_PIECES_MAX = 128
+
+/** What may be put together, by what the receiving kernels take. */
+export type Offload = Readonly<{ tcp: boolean; udp: boolean }>
+
+/** Open bundles: numbers by key. */
+export type Bundles = Readonly<{
+  /** Bundles that hold something, at index 0. */
+  open: Int32Array
+  /** Frames in the bundle, 0: it is free. */
+  count: Int32Array
+  slot: Int32Array
+  type: Int32Array
+  /** The first frame. */
+  at: Int32Array
+  lengthOctets: Int32Array
+  l4At: Int32Array
+  /** Octets of its headers, from Ethernet on. */
+  headOctets: Int32Array
+  /** Payload octets of the first frame, and of all together. */
+  size: Int32Array
+  octets: Int32Array
+  /** TCP sequence number that continues the bundle. */
+  sequence: Int32Array
+  /** TCP flags that a later frame adds. */
+  flags: Int32Array
+  /** 1 when the first frame's checksums were found right. */
+  verified: Int32Array
+  pieceAt: Int32Array
+  pieceOctets: Int32Array
+}>
+
 export type Plane = {
   readonly ring: Ring
   readonly underlay: Underlay
@@ -36,6 +77,19 @@ export type Plane = {
   readonly headers: number
   /** Room for a frame that we make ourselves. */
   readonly scratch: number
+  /** Room for the virtio header of a frame from the underlay. */
+  readonly vnet: number
+  /** Room for the heads of segments, and how many are in use. */
+  readonly heads: number
+  headsUsed: number
+  /** Room for the head of a bundle, and the record to parse its first frame into. */
+  readonly bundleHead: number
+  readonly bundleFrame: Frame
+  readonly bundles: Bundles
+  readonly offload: Offload
+  /** A frame in one piece, for gather. */
+  readonly onePieceAt: Int32Array
+  readonly onePieceOctets: Int32Array
   /** Outer DSCP: the inner one, or 0. */
   readonly inheritDscp: boolean
   tables: Tables
@@ -50,7 +104,8 @@ export type Plane = {
   deadErrno: number
 }
 
-export type PlaneParts = Pick<Plane, 'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp'> & {
+export type PlaneParts = Pick<Plane,
+  'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp' | 'offload'> & {
   /** Seed of the learned table's hash. */
   seed: number
 }
@@ -64,6 +119,14 @@ export function makePlane(parts: PlaneParts): Plane {
     frame: makeFrame(),
     headers: makeRoom(parts.ring, NETWORKS_MAX * VXLAN_HEADER_OCTETS),
     scratch: makeRoom(parts.ring, SCRATCH_OCTETS),
+    vnet: makeRoom(parts.ring, VIRTIO_HEADER_OCTETS),
+    heads: makeRoom(parts.ring, HEAD_SLOTS_MAX * HEAD_SLOT_OCTETS),
+    headsUsed: 0,
+    bundleHead: makeRoom(parts.ring, HEAD_SLOT_OCTETS),
+    bundleFrame: makeFrame(),
+    bundles: makeBundles(),
+    onePieceAt: new Int32Array(1),
+    onePieceOctets: new Int32Array(1),
     tables: makeTables(buildImage({ generation: 0, networks: [], ports: [], members: [] })),
     nowSeconds: 0,
     ageing: false,
@@ -71,6 +134,17 @@ export function makePlane(parts: PlaneParts): Plane {
     refusedSeen: 0,
     deadSlot: -1,
     deadErrno: 0,
+  }
+}
+
+function makeBundles(): Bundles {
+  const perBundle = (): Int32Array => new Int32Array(BUNDLES)
+  return {
+    open: new Int32Array(1), count: perBundle(), slot: perBundle(), type: perBundle(),
+    at: perBundle(), lengthOctets: perBundle(), l4At: perBundle(), headOctets: perBundle(),
+    size: perBundle(), octets: perBundle(), sequence: perBundle(), flags: perBundle(),
+    verified: perBundle(), pieceAt: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
+    pieceOctets: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
   }
 }
 
@@ -92,20 +166,49 @@ export function drop(plane: Plane, reason: number): void {
   plane.counters[reason]! += 1
 }
 
-/** Hand the frame to a local port. */
-export function deliver(plane: Plane, slot: number, at: number, lengthOctets: number): void {
+/** Hand a frame to a local port. */
+export function deliver(plane: Plane, slot: number, frame: Frame): void {
+  if (frame.vnetAt === frame.at - VIRTIO_HEADER_OCTETS) {
+    return sendTo(plane, slot, frame.at, frame.lengthOctets)
+  }
+  plane.onePieceAt[0] = frame.at
+  plane.onePieceOctets[0] = frame.lengthOctets
+  const sent = gatherTo(plane, slot, frame.vnetAt, VIRTIO_HEADER_OCTETS, plane.onePieceAt,
+    plane.onePieceOctets, 0, 1, 1)
+  if (sent) countFrame(plane.counters, COUNT_TAP_OUT, frame.lengthOctets)
+}
+
+/** Hand what lies at `at`, behind its virtio header, to a local port. */
+export function sendTo(plane: Plane, slot: number, at: number, lengthOctets: number): void {
   const port = plane.ports[slot]
   const result = port === undefined ? -ENODEV : port.send(at, lengthOctets)
   if (result === 0) countFrame(plane.counters, COUNT_TAP_OUT, lengthOctets)
-  else drop(plane, isFull(-result) ? DROP_TAP_FULL : DROP_TAP_DOWN)
+  else plane.counters[isFull(-result) ? DROP_TAP_FULL : DROP_TAP_DOWN]! += 1
 }
 
-/** Queue the frame for one VTEP. `tos` is outerTos() of the frame. */
-export function tunnel(plane: Plane, network: number, member: number, flow: number, tos: number,
-  at: number, lengthOctets: number): void {
-  plane.underlay.queue(member, flow, tos, plane.headers + network * VXLAN_HEADER_OCTETS, at,
-    lengthOctets)
-  countFrame(plane.counters, COUNT_UNDERLAY_OUT, lengthOctets)
+/** Hand `frames` frames in pieces to a local port; answers false when it did not take them. */
+export function gatherTo(plane: Plane, slot: number, headAt: number, headOctets: number,
+  pieceAt: Int32Array, pieceOctets: Int32Array, first: number, count: number,
+  frames: number): boolean {
+  const port = plane.ports[slot]
+  const result = port === undefined ? -ENODEV
+    : port.gather(headAt, headOctets, pieceAt, pieceOctets, first, count)
+  if (result !== 0) plane.counters[isFull(-result) ? DROP_TAP_FULL : DROP_TAP_DOWN]! += frames
+  return result === 0
+}
+
+/** Where the VXLAN header of a network stands. */
+export function headerOf(plane: Plane, network: number): number {
+  return plane.headers + network * VXLAN_HEADER_OCTETS
+}
+
+/** Queue plane.frame, a single one, for one VTEP. `tos` is outerTos() of the frame. */
+export function tunnelOne(plane: Plane, network: number, member: number, flow: number,
+  tos: number): void {
+  const { frame } = plane
+  plane.underlay.queue(member, flow, tos, headerOf(plane, network), VXLAN_HEADER_OCTETS, frame.at,
+    frame.lengthOctets)
+  countFrame(plane.counters, COUNT_UNDERLAY_OUT, frame.lengthOctets)
 }
 
 /** The outer TOS octet: DSCP by setting, ECN by RFC 6040 section 4.1, 0 for what is not IP. */
@@ -124,6 +227,7 @@ export function innerTos(view: DataView, frame: Frame): number {
 /** Send what was queued, and count what the kernel refused under its reason. */
 export function flush(plane: Plane): void {
   plane.underlay.flush()
+  plane.headsUsed = 0
   const refused = plane.underlay.refused
   if (refused[0] === plane.refusedSeen) return
   plane.counters[COUNT_UNDERLAY_OUT]! -= refused[0]! - plane.refusedSeen

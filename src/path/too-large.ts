@@ -17,7 +17,7 @@ import {
 } from '../wire/ipv6.ts'
 import { COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT } from './counters.ts'
 import type { Frame } from './frame.ts'
-import { deliver, type Plane } from './plane.ts'
+import { type Plane, sendTo } from './plane.ts'
 
 const TTL = 64
 /** 127.0.0.0/8, and from 224.0.0.0 on groups, reserved addresses and the broadcast: RFC 6890. */
@@ -53,7 +53,7 @@ export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
   const l3At = at + ETHER_HEADER_OCTETS + tagOctets
   const octets = isV4 ? writeIpv4Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
     : writeIpv6Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
-  deliver(plane, slot, at, l3At - at + octets)
+  sendTo(plane, slot, at, l3At - at + octets)
 }
 
 function mayAnswerIpv4(view: DataView, frame: Frame): boolean {
