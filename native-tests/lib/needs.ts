@@ -1,0 +1,58 @@
+// What a machine may lack for a test, so that it is skipped with that reason and does not fail.
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { createRequire } from 'node:module'
+
+export type Needs = Readonly<{
+  /** Commands on the PATH. */
+  tools?: readonly string[]
+  /** Kinds of device that `ip link add` must know. */
+  links?: readonly (keyof typeof LINKS)[]
+  /** The optional package "cap", which is compiled where a compiler and libpcap-dev are. */
+  cap?: boolean
+}>
+
+const LINKS = {
+  vxlan: ['lack1', 'type', 'vxlan', 'id', '1', 'dstport', '4789'],
+  vlan: ['link', 'lack0', 'name', 'lack1', 'type', 'vlan', 'id', '7'],
+  macvlan: ['link', 'lack0', 'name', 'lack1', 'type', 'macvlan', 'mode', 'bridge'],
+} as const
+
+/** What is lacking, in words for the report of a skipped test; false when nothing is. */
+export function lacking(needs: Needs): string | false {
+  if (process.getuid?.() !== 0) return 'needs root'
+  if (!usable('/dev/net/tun')) return 'needs /dev/net/tun'
+  const tool = needs.tools?.find(name => !works(['sh', '-c', `command -v ${name}`]))
+  if (tool !== undefined) return `needs the command "${tool}"`
+  const link = needs.links?.find(kind => !works(['unshare', '--net', 'sh', '-c',
+    `ip link add lack0 type veth peer name lack2 && ip link add ${LINKS[kind].join(' ')}`]))
+  if (link !== undefined) return `needs a kernel with ${link} devices`
+  return needs.cap === true && !hasCap() ? 'needs the optional package "cap"' : false
+}
+
+function usable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function works([file = '', ...args]: string[]): boolean {
+  try {
+    execFileSync(file, args, { stdio: 'ignore', timeout: 10_000 })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function hasCap(): boolean {
+  try {
+    createRequire(import.meta.url)('cap')
+    return true
+  } catch {
+    return false
+  }
+}
