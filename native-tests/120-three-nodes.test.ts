@@ -1,0 +1,87 @@
+// The main promise: three nodes, one network, and ordinary programs that reach each other.
+import { useLab } from './lib/lab.ts'
+import { curl, iperf, type Iperf, iperfServer, ping, untilReached } from './lib/traffic.ts'
+import { until } from './lib/wait.ts'
+
+const lab = useLab({ nodes: 3, needs: { tools: ['ping', 'curl', 'iperf3'] } })
+const OCTETS = 20_000_000
+const UDP_OCTETS = 2_000_000
+
+/** Each node's web server, and where a user of that node stands. */
+const WEB = new Map([['node1', '10.0.1.11'], ['node2', '10.0.1.12'], ['node3', '10.0.1.13']])
+const pairs = [...WEB.keys()].flatMap(from => [...WEB.keys()]
+  .filter(to => to !== from).map(to => [from, to] as const))
+
+lab.test('a network and a web server on each node', async t => {
+  await lab.createNetwork('mesh', lab.nodes)
+  for (const [node, address] of WEB) {
+    await lab.runTask(node, 'web', `mesh,ip=${address}`, 'tapmesh', 'whoami', '--port', '80')
+  }
+  const vnis = await Promise.all(lab.nodes.map(async node => (await lab.status(node)).networks[0]))
+  t.match(vnis, Array.from({ length: 3 }, () => ({ vni: 4097, subnet: '10.0.1.0/24', mtu: 1450 })))
+  for (const node of lab.nodes) {
+    await until(`web server of ${node}`, async () =>
+      (await lab.run(`${node}/web`, 'curl', '-s', `http://${WEB.get(node)}/`)).code === 0)
+  }
+})
+
+lab.test('ping reaches every node from every node', async t => {
+  for (const [from, to] of pairs) {
+    const { received, text } = await ping(lab, `${from}/web`, WEB.get(to)!, '-c3', '-i0.2', '-W2')
+    t.equal(received, 3, `${from} to ${to}: ${text}`)
+  }
+})
+
+lab.test('each node has learned where the others are', async t => {
+  const table = await lab.tapmesh('node1', 'fdb', 'ls')
+  t.match(table, /mesh +02:42:0a:00:01:0c +192\.168\.56\.12/)
+  t.match(table, /mesh +02:42:0a:00:01:0d +192\.168\.56\.13/)
+})
+
+lab.test('curl gets the page of every node, and is seen from its own address', async t => {
+  for (const [from, to] of pairs) {
+    const page = await curl(lab, `${from}/web`, `http://${WEB.get(to)}/path?query`)
+    const { hostname } = await lab.task(to, 'web')
+    t.equal(page.split('\n')[0], `Hostname: ${hostname}`, `${from} to ${to}`)
+    t.match(page, `IP: ${WEB.get(to)}\n`)
+    t.match(page, new RegExp(`^RemoteAddr: ${WEB.get(from)}:\\d+$`, 'm'))
+    t.match(page, /^GET \/path\?query HTTP\/1\.1$/m)
+    t.match(page, `Host: ${WEB.get(to)}\n`)
+  }
+})
+
+/** iperf3 ends when the sender has written all, so what is still under way then is not counted. */
+function isMoved({ end }: Iperf): boolean {
+  return end.sum_sent.bytes >= OCTETS && end.sum_received.bytes >= OCTETS / 2
+}
+
+lab.test('iperf3 runs in both directions, and between two pairs at once', async t => {
+  const servers = [await iperfServer(lab, 'node1/web'), await iperfServer(lab, 'node2/web')]
+  const octets = ['-n', String(OCTETS)]
+  t.ok(isMoved(await iperf(lab, 'node2/web', '10.0.1.11', ...octets)))
+  t.ok(isMoved(await iperf(lab, 'node3/web', '10.0.1.11', ...octets, '-R')))
+  const both = await Promise.all([
+    iperf(lab, 'node3/web', '10.0.1.11', ...octets, '-P', '4'),
+    iperf(lab, 'node1/web', '10.0.1.12', ...octets),
+  ])
+  for (const result of both) t.ok(isMoved(result))
+  await Promise.all(servers.map(server => server.stop()))
+})
+
+lab.test('iperf3 with UDP, in packets that fill the MTU', async t => {
+  const server = await iperfServer(lab, 'node1/web')
+  const { end } = await iperf(lab, 'node2/web', '10.0.1.11', '--udp', '--bitrate', '10M',
+    '--length', '1422', '--bytes', String(UDP_OCTETS))
+  const { packets = 0, lost_packets: lost = 0 } = end.sum ?? {}
+  t.ok(packets >= UDP_OCTETS / 1422 - 1)
+  t.ok(lost <= packets / 100, `${lost} of ${packets} lost`)
+  await server.stop()
+})
+
+lab.test('a node that left the network is not reached, and is when it is back', async t => {
+  await lab.tapmesh('node3', 'rm', '-f', 'web')
+  t.equal((await ping(lab, 'node1/web', '10.0.1.13', '-c1', '-W1')).received, 0)
+  await lab.bareTask('node3', 'web', 'mesh,ip=10.0.1.13')
+  await untilReached(lab, 'node1/web', '10.0.1.13')
+  await untilReached(lab, 'node3/web', '10.0.1.12')
+})
