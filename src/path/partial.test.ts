@@ -2,7 +2,7 @@
 // virtio header that says so; all others with a header of zeros.
 import test from 'ava'
 import { linkLocalWords } from '../base/text.ts'
-import { complementSum, sumOctets } from '../wire/checksum.ts'
+import { complementSum, foldSum, pseudoSumIpv4, sumOctets } from '../wire/checksum.ts'
 import { hexOf, octetsOf, vector, vectorNames } from '../wire/vectors.test-kit.ts'
 import {
   BROADCAST, ether, ipv4, ipv6, payloadOf, SERVICE_VLAN_100, station, tcp, udp, udpFrame, viewOf,
@@ -94,11 +94,21 @@ test('padding behind the packet changes nothing', t => {
   t.is(arrive(ether(A.mac, B.mac, 0x0800, padded)).header, needsChecksum(34, 6))
 })
 
+/** A UDP header of 6 octets, and behind the packet, as padding, what would be its partial sum. */
+function sumInPadding(): Uint8Array {
+  const packet = v4(17, payloadOf(6))
+  const padded = new Uint8Array(packet.length + 2)
+  padded.set(packet)
+  viewOf(padded).setUint16(packet.length, foldSum(pseudoSumIpv4(viewOf(packet), 0, 17, 6)))
+  return ether(A.mac, B.mac, 0x0800, padded)
+}
+
 const PLAIN_FRAMES: [name: string, frame: Uint8Array][] = [
   ['UDP without a checksum', udpFrame(B, A, payloadOf(10))],
   ['a fragment', udpFrame(B, A, payloadOf(16), { fragment: 0x2000 })],
   ['UDP cut off before its checksum', ether(A.mac, B.mac, 0x0800, v4(17, payloadOf(7)))],
   ['TCP cut off before its checksum', ether(A.mac, B.mac, 0x0800, v4(6, payloadOf(17)))],
+  ['UDP cut off before its checksum, padding in its place', sumInPadding()],
   ['no IP', ether(BROADCAST, B.mac, 0x88b5, payloadOf(60))],
   ...vectorNames().map(name => [name, vector(name).subarray(50)] as [string, Uint8Array]),
 ]

@@ -183,3 +183,18 @@ test('answers are limited in a second, and what is left out is counted', t => {
   lab.run()
   t.is(a.takeAll().length, 1)
 })
+
+test('the limit holds also while many entries age in the same second', t => {
+  const lab = new Lab()
+  const host = lab.host(0)
+  const a = host.addEndpoint(A.address, { promiscuous: true })
+  for (let n = 0; n < 600; n++) {
+    a.send(udpFrame(station(`10.2.${n >> 8}.${n & 255}`), B, payloadOf(1)))
+  }
+  lab.run()
+  lab.advance(300_000)
+  t.true(host.learnedCount > 256)
+  for (let n = 0; n < ICMP_PER_SECOND + 50; n++) a.send(big4(MTU + 1))
+  lab.run()
+  t.is(host.count('icmp.too_large_sent'), ICMP_PER_SECOND)
+})
