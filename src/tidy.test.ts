@@ -352,11 +352,39 @@ function garbageFaults({ path, text }: Source): string[] {
   })
 }
 
-/** Whether the token is in a function named make…, which runs at start. */
+/**
+ * Whether what the token makes is made at start: in a function named make…, in a constructor, or as
+ * the first value of a field. Who calls a constructor in a hot file has to write `new`.
+ */
 function isMade(code: Code, i: number): boolean {
-  return code.functions.some(({ name, from, to }) => {
-    return /^#?make(?:[A-Z]|$)/.test(name) && i >= from && i <= to
+  return isFirstValue(code, i) || code.functions.some(({ name, from, to }) => {
+    const isConstructor = name === 'constructor' && isInClassBody(code, from)
+    return (isConstructor || /^#?make(?:[A-Z]|$)/.test(name)) && i >= from && i <= to
   })
+}
+
+function isInClassBody(code: Code, i: number): boolean {
+  const brace = code.around[i]!
+  return isMark(code.tokens[brace], '{') && isClassBody(code, brace)
+}
+
+/** Whether the token belongs to `field = …` of a class. The body of a function there does not. */
+function isFirstValue(code: Code, i: number): boolean {
+  const { tokens, partner } = code
+  let at = i
+  while (at >= 0 && !isInClassBody(code, at)) at = code.around[at]!
+  // Back to the `=`; a word behind the end of a value begins the next member, and there was none.
+  while (at >= 0 && !isMark(tokens[at], '=')) {
+    const isMember = tokens[at]!.kind === 'word' && !valueMayBegin(tokens[at - 1])
+    const isNext = isMember && !['in', 'instanceof'].includes(tokens[at]!.text)
+    const before = partner.get(at - 1)
+    const isClosed = before !== undefined && before < at - 1
+    if (isNext || !isInClassBody(code, at - 1)) return false
+    at = isClosed ? before : at - 1
+  }
+  const isLater = tokens.slice(Math.max(at, 0), i).some(token => isMark(token, '=>'))
+    || code.functions.some(({ bodyFrom, to }) => at < bodyFrom && bodyFrom < i && i < to)
+  return at >= 0 && !isLater
 }
 
 /** What the token at `i` would make each time that it runs. */
@@ -552,6 +580,16 @@ const garbages: [name: string, code: string, what: RegExp | undefined][] = [
   ['for of, a pattern', 'for (const { b } of a) c(b)', /for…of/],
   ['for await', 'for await (const b of a) c(b)', /for…of/],
   ['regular expression', 'const a = /b/.test(c)', /regular/],
+  ['constructor outside of a class', 'const a = b\nconstructor(c)\n{\n  f([])\n}', /array/],
+  ['field, run later', 'class A {\n  b = (c: number) => [c]\n}', /:3: array/],
+  ['field, body run later', 'class A {\n  b = f(() => {\n    return new B()\n  })\n}', /:4: new/],
+  ['field, function run later', 'class A {\n  b = function () {\n    g(`c`)\n  }\n}', /:4: temp/],
+  ['method after a field', 'class A {\n  #b = 1\n  c() {\n    return [1]\n  }\n}', /:5: array/],
+  ['default after a field', 'class A {\n  b = 1\n  c(d = {}) {\n  }\n}', /:4: object/],
+  ['getter after a field', 'class A {\n  b = f(1)\n  get c() {\n    return {}\n  }\n}', /:5: obj/],
+  ['method after a constructor', 'class A {\n  constructor() {\n  }\n  b() {\n    return new C()\n'
+    + '  }\n}', /:6: new/],
+  ['assignment in a method', 'class A {\n  b() {\n    this.c = []\n  }\n}', /:4: array/],
   ['after a maker', 'function makeA() {\n  return []\n}\nconst a = []', /:5: array/],
   ['before a maker', 'const a = {}\nfunction makeA() {}', /:2: object/],
   ['in what only sounds like a maker', 'function maker() {\n  return []\n}', /array/],
@@ -561,6 +599,10 @@ const garbages: [name: string, code: string, what: RegExp | undefined][] = [
     + '  return { b: new Uint8Array(1) }\n}', undefined],
   ['maker, method', 'class A {\n  makeB(): number[] {\n    return [1]\n  }\n}', undefined],
   ['maker, private', 'class A {\n  #makeB() {\n    return [1]\n  }\n}', undefined],
+  ['constructor', 'class A {\n  constructor(a: number[]) {\n    this.#b = [...a]\n    if (a[0]) '
+    + '{\n      throw new B(`c`, { a })\n    }\n  }\n}', undefined],
+  ['fields', 'class A {\n  readonly b = new Int32Array(C)\n  #d: number[] = [\n    1,\n  ]\n'
+    + '  static e = f({ g: 1 })\n    + h(`i`)\n  j = (k: number) => k\n}', undefined],
   ['type', 'type A = { b: [number, string]; c: () => `d${string}` }', undefined],
   ['type, exported over lines', 'export type A = Readonly<{\n  b: number[]\n}>', undefined],
   ['interface', 'export interface A {\n  b(c: { d: number }): [number]\n}', undefined],

@@ -3,9 +3,10 @@ import { Worker } from 'node:worker_threads'
 import { TapmeshError } from '../base/errors.ts'
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
 import type { TapFeatures } from '../kernel/features.ts'
-import { makeWake, wake } from '../kernel/wait.ts'
+import { makeWake, wake } from '../kernel/wake.ts'
+import { COUNT_NAMES, DROP_NAMES } from '../path/counter-names.ts'
 import {
-  COUNT_NAMES, type Counters, DROP_NAMES, DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED, makeCounters,
+  type Counters, DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED, makeCounters,
 } from '../path/counters.ts'
 import type { LearnedRow } from '../path/learned.ts'
 

@@ -8,7 +8,7 @@ import { setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { createNetns, deleteNetns, listNetns, withNetns } from '../kernel/netns.ts'
 import { writeSysctl } from '../kernel/sysctl.ts'
-import { makeTap } from '../kernel/tap.ts'
+import { makeTap } from '../kernel/tap-device.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 
 /** Beginning of every namespace name of ours, so that people see whose it is. */

@@ -1,5 +1,5 @@
-// The one memory of the packet worker. A fixed WebAssembly memory, so that its octets never move and a
-// WebAssembly checksum can run over them.
+// The one memory of the packet worker. A fixed WebAssembly memory, so that its octets never move
+// and a WebAssembly checksum can run over them.
 import { makeRing, type Ring } from './ring.ts'
 import { addressOf } from './syscalls.ts'
 
@@ -8,7 +8,7 @@ const TRIES_MAX = 8
 export const ARENA_PAGES = 160 // 10 MiB: receive slots, TAP area, message headers
 
 /**
- * A ring whose memory does not cross a 4 GiB line, so that every pointer into it has one upper half.
+ * A ring whose memory does not cross a 4 GiB line: every pointer into it has the same upper half.
  * @throws RangeError when the kernel gives no such memory
  */
 export function makeArena(pages = ARENA_PAGES): Ring {

@@ -4,7 +4,7 @@ import {
 } from './constants.ts'
 import { inFreshNetns } from './netns.ts'
 import { close } from './syscalls.ts'
-import { makeTap } from './tap.ts'
+import { makeTap } from './tap-device.ts'
 
 const TCP = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN
 /** Since Linux 6.2. A kernel that takes it from us also takes such frames. */

@@ -1,5 +1,5 @@
-// hot: where the fields of a message header stand: struct mmsghdr, iovec, cmsghdr and sockaddr_in on
-// 64-bit Linux (linux/socket.h, linux/uio.h, linux/in.h)
+// hot: where the fields of a message header stand: struct mmsghdr, iovec, cmsghdr and sockaddr_in
+// on 64-bit Linux (linux/socket.h, linux/uio.h, linux/in.h)
 
 export const MESSAGE_OCTETS = 64
 export const NAME = 0

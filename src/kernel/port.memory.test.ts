@@ -1,8 +1,8 @@
 import test from 'ava'
 import { makeRandom } from '../base/prng.ts'
+import { type Delivery, MemoryQueue, type WireFaults } from './memory-queue.ts'
 import {
-  type Delivery, makeMemoryArea, MEMORY_BATCH, MemoryFramePort, MemoryQueue, MemoryUnderlay,
-  MemoryWaiter, type WireFaults,
+  makeMemoryArea, MEMORY_BATCH, MemoryFramePort, MemoryUnderlay, MemoryWaiter,
 } from './port.memory.ts'
 import { FRAME_OCTETS_MAX, makeRing, makeRoom, type Ring, VNET_HEADER_OCTETS } from './ring.ts'
 

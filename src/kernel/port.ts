@@ -1,16 +1,16 @@
-// What the packet path knows of the kernel: three small interfaces over the ring. Rules of all three:
-// nothing blocks but `wait`; answers below zero are minus errno; a frame stays where it lies until the
-// next receive, and the VNET_HEADER_OCTETS in front of it belong to the port.
+// What the packet path knows of the kernel: three small interfaces over the ring. Rules of all
+// three: nothing blocks but `wait`; answers below zero are minus errno; a frame stays where it lies
+// until the next receive, and the VNET_HEADER_OCTETS in front of it belong to the port.
 
 /** A TAP, or a stand-in for one. Frames are Ethernet without checksum. */
 export interface FramePort {
   /** Fill ring.at and ring.length from index 0; answers how many, 0 when there is none for now. */
   receive(): number
-  /** Hand over the frame at `at`, with the virtio header in front of it. Answers 0 or minus errno. */
+  /** Hand over the frame at `at` and the virtio header in front of it. Answers 0 or minus errno. */
   send(at: number, lengthOctets: number): number
   /**
-   * Hand over one frame that lies in pieces: the head (virtio header first), then `count` pieces from
-   * index `first` of the two lists. Answers 0 or minus errno.
+   * Hand over one frame that lies in pieces: the head (virtio header first), then `count` pieces
+   * from index `first` of the two lists. Answers 0 or minus errno.
    */
   gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
     first: number, count: number): number
@@ -20,8 +20,8 @@ export interface FramePort {
 /** The UDP side: datagrams that carry VXLAN. */
 export interface Underlay {
   /**
-   * Fill ring.at, length, source and tos from index 0 with UDP payloads; answers how many. Length -1
-   * is a datagram that did not fit and was cut.
+   * Fill ring.at, length, source and tos from index 0 with UDP payloads; answers how many. Length
+   * -1 is a datagram that did not fit and was cut.
    */
   receive(): number
   /** Where datagrams to `destination` go from now on; 0 <= destination < DESTINATIONS_MAX. */

@@ -2,7 +2,7 @@
 // namespace. A pid alone names nobody for long, so it goes with the time at which it was started.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 
-/** Start time of a process in clock ticks since boot (proc(5), stat field 22), or null: no such one. */
+/** Start of a process in clock ticks since boot (proc(5), stat field 22), or null: no such one. */
 export function processStart(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -19,7 +19,7 @@ export function isProcess(pid: number, start: string): boolean {
   return processStart(pid) === start
 }
 
-/** Pids whose network namespace is the one at `path` (for example /run/netns/tm-web); not our own. */
+/** Pids whose network namespace is the one at `path` (such as /run/netns/tm-web); not our own. */
 export function pidsInNetns(path: string): number[] {
   let wanted: string
   try {

@@ -5,10 +5,10 @@ import { makeSum, type Sum } from '../wire/sum.ts'
 /** Frames that one receive may bring: 16 trains of at most 128 datagrams. */
 export const FRAMES_MAX = 2048
 
-/** Octets in front of a frame that belong to the port: struct virtio_net_hdr, linux/virtio_net.h. */
+/** Octets in front of a frame, the port's own: struct virtio_net_hdr, linux/virtio_net.h. */
 export const VNET_HEADER_OCTETS = 10
 
-/** The largest frame: what fits into one UDP datagram, or one TAP read with segmentation offload. */
+/** The largest frame: what fits into a UDP datagram, or a TAP read with segmentation offload. */
 export const FRAME_OCTETS_MAX = 65_550
 
 /** Addresses are kept ready for every offset that is a multiple of this. */
@@ -61,7 +61,7 @@ export function makeRing(source: WebAssembly.Memory, base: number): Ring {
 
 /**
  * Set `octets` of the ring aside for ever, at start. Answers an offset that is a multiple of 64.
- * @throws RangeError when the memory is used up: the sizes are constants, so this is a mistake of ours
+ * @throws RangeError when the memory is used up: the sizes are constants, so we made a mistake
  */
 export function makeRoom(ring: Ring, octets: number): number {
   const at = ring.reserved[0] ?? 0

@@ -1,7 +1,7 @@
-// The one door to libc, through koffi, synchronous only. One typed function per call; each answers the
-// call's result, or minus errno. No policy here: wrappers elsewhere in this room name the call and
-// throw. In hot calls memory is an address (a plain number below 2^47), because that is the cheapest
-// form to hand over; elsewhere it is a Uint8Array, passed in place.
+// The one door to libc, through koffi, synchronous only. One typed function per call; each answers
+// the call's result, or minus errno. No policy here: wrappers elsewhere in this room name the call
+// and throw. In hot calls memory is an address (a plain number below 2^47), because that is the
+// cheapest form to hand over; elsewhere it is a Uint8Array, passed in place.
 import koffi from 'koffi'
 
 const libc = koffi.load('libc.so.6')
@@ -11,7 +11,7 @@ function answer(result: number): number {
   return result < 0 ? -errno() : result
 }
 
-/** Address of the first octet of `memory`. It stays put: the memory must never be grown or detached. */
+/** Address of the first octet of `memory`, which must never be grown or detached: it stays put. */
 export function addressOf(memory: ArrayBuffer | SharedArrayBuffer | Uint8Array): number {
   return Number(koffi.address(memory))
 }
@@ -112,7 +112,8 @@ export const setns = (fd: number, type: number): number => answer(cSetns(fd, typ
 const cUnshare = libc.func('int unshare(int)')
 export const unshare = (flags: number): number => answer(cUnshare(flags))
 
-const cMount = libc.func('int mount(const char *, const char *, const char *, unsigned long, void *)')
+const cMount = libc.func(
+  'int mount(const char *, const char *, const char *, unsigned long, void *)')
 export const mount = (source: string, target: string, type: string, flags: number): number =>
   answer(cMount(source, target, type, flags, null))
 

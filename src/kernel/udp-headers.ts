@@ -1,5 +1,5 @@
-// The message headers of the underlay's sockets, laid into the ring once at start. What is the same in
-// every message is written here; udp-port.ts changes the rest.
+// The message headers of the underlay's sockets, laid into the ring once at start. What is the same
+// in every message is written here; udp-port.ts changes the rest.
 import { IPPROTO_IP, IPPROTO_UDP, IP_TOS, UDP_SEGMENT } from './constants.ts'
 import {
   CMSG_DATA, CMSG_LEVEL, CMSG_TYPE, CONTROL, CONTROL_OCTETS, IOV, IOV_COUNT, IOVEC_LENGTH,

@@ -1,9 +1,9 @@
-// hot: the way of datagrams between the underlay's sockets and the ring, by recvmmsg(2), sendmmsg(2)
+// hot: datagrams between the underlay's sockets and the ring, by recvmmsg(2) and sendmmsg(2)
 //
 // Datagrams of the same size to the same place travel as a train: one message of up to TRAIN_MAX of
-// them, which the kernel cuts apart as late as it can (UDP_SEGMENT), and puts together again as early
-// as it can on the other side (UDP_GRO). See udp(7) and Linux Documentation/networking/segmentation-
-// offloads.rst.
+// them, which the kernel cuts apart as late as it can (UDP_SEGMENT), and puts together again as
+// early as it can on the other side (UDP_GRO). See udp(7) and Linux
+// Documentation/networking/segmentation-offloads.rst.
 import {
   EINVAL, EIO, IPPROTO_IP, IPPROTO_UDP, IP_TOS, MSG_DONTWAIT, MSG_TRUNC, UDP_GRO,
 } from './constants.ts'
@@ -53,7 +53,8 @@ export class UdpPort implements Underlay {
     const ring = this.#ring
     const view = ring.view
     const messages = recvmmsg(this.#sockets.receiver,
-      ring.addresses[this.#in.messages / ADDRESS_STEP_OCTETS] as number, RECEIVE_BATCH, MSG_DONTWAIT)
+      ring.addresses[this.#in.messages / ADDRESS_STEP_OCTETS] as number, RECEIVE_BATCH,
+      MSG_DONTWAIT)
     let count = 0
     for (let i = 0; i < messages; i++) {
       const message = this.#in.messages + i * MESSAGE_OCTETS
@@ -203,7 +204,7 @@ export class UdpPort implements Underlay {
         continue
       }
       const datagrams = this.#ring.view.getInt32(message + IOV_COUNT, true) >> 1
-      // A device without checksum offload takes no trains before Linux 6.11: EIO; some answer EINVAL.
+      // Before Linux 6.11 a device without checksum offload takes no trains: EIO, or EINVAL.
       if (datagrams > 1 && (sent === -EIO || sent === -EINVAL)) this.#sendSingly(fd, message)
       else this.#refuse(-sent, datagrams)
       done += 1

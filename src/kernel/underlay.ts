@@ -1,12 +1,12 @@
-// Sockets of the underlay: one that receives on the VXLAN port, and several that only send, each from
-// its own source port, because a flow's hash chooses the outer source port (RFC 7348 section 5) and a
-// UDP socket has exactly one.
+// Sockets of the underlay: one that receives on the VXLAN port, and several that only send, each
+// from its own source port, because a flow's hash chooses the outer source port (RFC 7348 section
+// 5) and a UDP socket has exactly one.
 import { KernelError, ConflictError } from '../base/errors.ts'
 import { formatIpv4 } from '../base/text.ts'
 import {
-  AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVTOS, IP_TTL,
-  SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_ATTACH_FILTER, SO_MEMINFO, SO_NO_CHECK,
-  SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
+  AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO,
+  IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_ATTACH_FILTER,
+  SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
 import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
@@ -99,11 +99,11 @@ function openSocket(spec: UnderlaySpec, opened: number[]): number {
 function bindError(errno: number, spec: UnderlaySpec): Error {
   const where = `${formatIpv4(spec.address)}:${spec.port}`
   if (errno === EADDRINUSE) {
-    return new ConflictError(`UDP ${where} is in use by another program (see: ss -ulpn); stop it, or `
-      + 'choose another underlay.port', { address: where })
+    return new ConflictError(`UDP ${where} is in use by another program (see: ss -ulpn); `
+      + 'stop it, or choose another underlay.port', { address: where })
   }
-  const hint = errno === EADDRNOTAVAIL ? 'this machine does not have the address; set underlay.address'
-    : ''
+  const hint = errno === EADDRNOTAVAIL
+    ? 'this machine does not have the address; set underlay.address' : ''
   return new KernelError('bind', errno, { address: where }, hint)
 }
 
@@ -121,7 +121,7 @@ function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
   throw bindError(-result, { ...spec, port: first })
 }
 
-/** A sender must not collect what strangers send to its port: the filter `ret #0` lets nothing in. */
+/** A sender must not collect what strangers send to its port: `ret #0` lets nothing in. */
 function dropAllInput(fd: number): void {
   const instruction = new Uint8Array(8)
   new DataView(instruction.buffer).setUint16(0, 0x06, true) // BPF_RET | BPF_K, linux/filter.h

@@ -1,31 +1,14 @@
 // hot: which descriptors have something to read, by epoll(7), level-triggered
 import { KernelError } from '../base/errors.ts'
-import {
-  EINTR, EPOLLIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC, O_NONBLOCK,
-} from './constants.ts'
+import { EINTR, EPOLLIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from './constants.ts'
 import type { Waiter } from './port.ts'
 import { ADDRESS_STEP_OCTETS, makeRoom, type Ring } from './ring.ts'
-import { addressOf, close, epollCreate1, epollCtl, epollWait, eventfd, read, write } from './syscalls.ts'
+import { close, epollCreate1, epollCtl, epollWait, read } from './syscalls.ts'
 
 const READY_MAX = 256
 /** struct epoll_event is packed on x86-64 only: linux/eventpoll.h, EPOLL_PACKED. */
 const EVENT_OCTETS = process.arch === 'x64' ? 12 : 16
 const DATA_AT = EVENT_OCTETS - 8
-
-/** The wake descriptor: written by another thread, seen as a ready token. */
-export function makeWake(): number {
-  const fd = eventfd(0, O_NONBLOCK | O_CLOEXEC)
-  if (fd < 0) throw new KernelError('eventfd', -fd)
-  return fd
-}
-
-const one = new BigUint64Array([1n])
-const oneAddress = addressOf(new Uint8Array(one.buffer))
-
-/** Wake the thread that waits on `fd`. Cheap, may be called at any time. */
-export function wake(fd: number): void {
-  write(fd, oneAddress, 8)
-}
 
 export class Epoll implements Waiter {
   readonly ready = new Int32Array(READY_MAX)

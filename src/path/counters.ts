@@ -1,14 +1,7 @@
 // hot: counters are numbers in shared memory, with one writer: the packet worker
+import { DROP_NAMES } from './counter-names.ts'
 
-/** Why a frame was dropped. The names are what `tapmesh status` shows; their order is their index. */
-export const DROP_NAMES = [
-  'malformed', 'bad_flags', 'bad_vni', 'unknown_vtep', 'spoofed_mac', 'spoofed_address',
-  'source_is_local', 'source_is_group', 'too_large', 'unknown_mac', 'no_vtep', 'to_itself',
-  'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
-  'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
-] as const
-export type DropName = (typeof DROP_NAMES)[number]
-
+// Indices of DROP_NAMES.
 export const DROP_MALFORMED = 0
 export const DROP_BAD_FLAGS = 1
 export const DROP_BAD_VNI = 2
@@ -32,15 +25,7 @@ export const DROP_TRUNCATED = 19
 /** Counted by the kernel, read by the control side: the socket's receive buffer was full. */
 export const DROP_UNDERLAY_RECEIVE_FULL = 20
 
-/** What else is counted, behind the drops. */
-export const COUNT_NAMES = [
-  'frames.tap_in', 'octets.tap_in', 'frames.tap_out', 'octets.tap_out',
-  'frames.underlay_in', 'octets.underlay_in', 'frames.underlay_out', 'octets.underlay_out',
-  'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
-  'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
-  'frames.segmented', 'frames.coalesced',
-] as const
-
+// Indices of COUNT_NAMES, which stand behind the drops.
 const FIRST = DROP_NAMES.length
 export const COUNT_TAP_IN = FIRST
 export const COUNT_TAP_OUT = FIRST + 2

@@ -1,4 +1,4 @@
-// hot: one breath of the packet worker: wait, then serve every port that has something, a batch each
+// hot: one breath of the packet worker: wait, then serve each port that has something, one batch
 import type { Waiter } from '../kernel/port.ts'
 import { COUNT_BREATHS } from './counters.ts'
 import { fromPort } from './inside.ts'

@@ -36,13 +36,15 @@ export type Frame = {
 
 export function makeFrame(): Frame {
   return {
-    at: 0, lengthOctets: 0, vnetAt: 0, destinationHigh: 0, destinationLow: 0, sourceHigh: 0, sourceLow: 0,
-    etherType: 0, l3At: 0, l3Octets: 0, ipHeaderOctets: 0, protocol: -1, l4At: 0, l4Octets: 0,
+    at: 0, lengthOctets: 0, vnetAt: 0,
+    destinationHigh: 0, destinationLow: 0, sourceHigh: 0, sourceLow: 0, etherType: 0,
+    l3At: 0, l3Octets: 0, ipHeaderOctets: 0, protocol: -1, l4At: 0, l4Octets: 0,
   }
 }
 
 /** Fill `frame` from the octets at `at`. Answers false when it is too short to be Ethernet. */
-export function parseFrame(view: DataView, at: number, lengthOctets: number, frame: Frame): boolean {
+export function parseFrame(view: DataView, at: number, lengthOctets: number,
+  frame: Frame): boolean {
   if (lengthOctets < ETHER_HEADER_OCTETS) return false
   const typeAt = typeFieldAt(view, at, lengthOctets)
   if (typeAt < 0) return false

@@ -73,7 +73,7 @@ function mutated(random: Random32, from: readonly Uint8Array[]): Uint8Array {
   return octets
 }
 
-/** Two hosts with the endpoints that the vectors speak of, and one of each that may send anything. */
+/** Two hosts with the endpoints that the vectors speak of, and one each that may send anything. */
 function makeTargets() {
   const lab = new Lab({ hosts: 2, vnis: [VNI, VNI + 1], learnedMax: LEARNED_PER_NETWORK })
   const [one, two] = [lab.host(0), lab.host(1)]

@@ -1,6 +1,6 @@
-// A table image: all that the packet worker must know of networks, endpoints and VTEPs, as one buffer
-// that is handed over whole. The worker sees one generation at a time and never a half-written row.
-// This file builds images from plain rows; tables.ts reads them.
+// A table image: all that the packet worker must know of networks, endpoints and VTEPs, as one
+// buffer that is handed over whole. The worker sees one generation at a time and never a
+// half-written row. This file builds images from plain rows; tables.ts reads them.
 import { assert } from '../base/assert.ts'
 import { hash3 } from './hash.ts'
 

@@ -100,7 +100,7 @@ function arpFault(plane: Plane, slot: number, frame: Frame): number {
   return own ? -1 : DROP_SPOOFED_ADDRESS
 }
 
-/** The unspecified address is what duplicate address detection sends from: RFC 4862 section 5.4.2. */
+/** Duplicate address detection sends from the unspecified address: RFC 4862 section 5.4.2. */
 function isOwnLinkLocal(plane: Plane, slot: number, frame: Frame): boolean {
   const view = plane.ring.view
   let unspecified = true
@@ -157,7 +157,8 @@ function switchUnicast(plane: Plane, slot: number, network: number): void {
 }
 
 /** Copy the frame to the other local ports: all, or for unknown unicast the promiscuous ones. */
-export function floodPorts(plane: Plane, from: number, network: number, promiscuous: boolean): number {
+export function floodPorts(plane: Plane, from: number, network: number,
+  promiscuous: boolean): number {
   const { frame, tables } = plane
   const first = networkWord(tables, network, NETWORK_FIRST_PORT)
   const end = first + networkWord(tables, network, NETWORK_PORTS)

@@ -3,13 +3,13 @@
 import { assert } from '../base/assert.ts'
 import { ManualClock } from '../base/clock.ts'
 import { linkLocalWords, macOfAddress, parseIpv4, parseMac } from '../base/text.ts'
+import { MemoryQueue, type WireFaults } from '../kernel/memory-queue.ts'
 import {
-  makeMemoryArea, MemoryFramePort, MemoryQueue, MemoryUnderlay, MemoryWaiter, type WireFaults,
+  makeMemoryArea, MemoryFramePort, MemoryUnderlay, MemoryWaiter,
 } from '../kernel/port.memory.ts'
 import { makeRing } from '../kernel/ring.ts'
-import {
-  COUNT_NAMES, type Counters, DROP_NAMES, GAUGE_LEARNED, makeCounters,
-} from './counters.ts'
+import { COUNT_NAMES, DROP_NAMES } from './counter-names.ts'
+import { type Counters, GAUGE_LEARNED, makeCounters } from './counters.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY } from './engine.ts'
 import type { Station, Words4 } from './frames.test-kit.ts'
 import { buildImage, type ImageRows } from './image.ts'

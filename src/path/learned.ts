@@ -1,8 +1,8 @@
 // hot: where MACs were last seen, learned from frames: flood and learn, RFC 7348 section 4.1
 //
-// Only what nobody has told us stands here. The given rows are in the table image, are asked first, and
-// are never touched by learning. Entries live in a pool; buckets chain them, and each network keeps its
-// entries in order of use, so that the oldest is at hand when it must go.
+// Only what nobody has told us stands here. The given rows are in the table image, are asked first,
+// and are never touched by learning. Entries live in a pool; buckets chain them, and each network
+// keeps its entries in order of use, so that the oldest is at hand when it must go.
 import {
   COUNT_AGED, COUNT_EVICTED, COUNT_LEARNED, COUNT_MOVED, type Counters, GAUGE_LEARNED,
 } from './counters.ts'
@@ -213,7 +213,7 @@ function listOf(t: Learned, vni: number): number {
   return empty
 }
 
-/** One learned entry, for people. `port` is a slot, or FROM_UNDERLAY and then `address` is the VTEP. */
+/** A learned entry, for people. `port` is a slot, or FROM_UNDERLAY: then `address` is the VTEP. */
 export type LearnedRow = {
   vni: number
   macHigh: number

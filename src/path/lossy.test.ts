@@ -2,7 +2,7 @@
 // in order where the wire keeps it, and every frame is accounted for.
 import test from 'ava'
 import { makeRandom, pick } from '../base/prng.ts'
-import type { WireFaults } from '../kernel/port.memory.ts'
+import type { WireFaults } from '../kernel/memory-queue.ts'
 import { BROADCAST, ether, payloadOf, udpFrame, viewOf } from './frames.test-kit.ts'
 import { type LabEndpoint, type LabHost, Lab } from './lab.test-kit.ts'
 

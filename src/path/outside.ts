@@ -1,4 +1,4 @@
-// hot: datagrams from other VTEPs: checked, opened, and handed to local ports, never back to the tunnel
+// hot: datagrams of other VTEPs: checked, opened, handed to local ports, never back to the tunnel
 import { ARP_REQUEST, arpOperation, arpTargetAddress } from '../wire/arp.ts'
 import { ecnInner } from '../wire/ecn.ts'
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wire/ether.ts'

@@ -1,9 +1,10 @@
 // hot: frames whose TCP or UDP checksum the sender's kernel has left to its hardware
 //
-// A kernel VXLAN device over a link with checksum offload leaves the inner checksum partial: the field
-// holds the sum of the pseudo-header only (Linux Documentation/networking/checksum-offloads.rst), and on
-// a link without real hardware, such as a veth pair, nobody ever completes it. A UDP socket hands the
-// packet over all the same. It is told to the receiving kernel as what it is: VIRTIO_NET_HDR_F_NEEDS_CSUM.
+// A kernel VXLAN device over a link with checksum offload leaves the inner checksum partial: the
+// field holds the sum of the pseudo-header only (Linux
+// Documentation/networking/checksum-offloads.rst), and on a link without real hardware, such as a
+// veth pair, nobody ever completes it. A UDP socket hands the packet over all the same. It is told
+// to the receiving kernel as what it is: VIRTIO_NET_HDR_F_NEEDS_CSUM.
 import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV4 } from '../wire/ether.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
@@ -14,7 +15,10 @@ import { COUNT_PARTIAL } from './counters.ts'
 import type { Frame } from './frame.ts'
 import type { Plane } from './plane.ts'
 
-/** Write the virtio header of a frame from the underlay, apart: in front of it another frame may end. */
+/**
+ * Write the virtio header of a frame from the underlay. It stands apart, because in front of the
+ * frame another one may end.
+ */
 export function prepareForPort(plane: Plane, frame: Frame): void {
   const view = plane.ring.view
   frame.vnetAt = plane.vnet

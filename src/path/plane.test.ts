@@ -1,8 +1,8 @@
 // The two ways out of the switch when they are shut: ports that are full or gone, and a kernel that
 // refuses datagrams. And the breath that drives it all.
 import test from 'ava'
-import { MemoryQueue } from '../kernel/port.memory.ts'
-import type { DropName } from './counters.ts'
+import { MemoryQueue } from '../kernel/memory-queue.ts'
+import type { DropName } from './counter-names.ts'
 import { breathe, TOKEN_WAKE } from './engine.ts'
 import { payloadOf, station, udpFrame } from './frames.test-kit.ts'
 import { Lab } from './lab.test-kit.ts'

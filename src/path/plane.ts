@@ -8,6 +8,7 @@ import { ipv4Tos } from '../wire/ipv4.ts'
 import { ipv6TrafficClass } from '../wire/ipv6.ts'
 import { VIRTIO_HEADER_OCTETS } from '../wire/virtio.ts'
 import { VXLAN_HEADER_OCTETS, writeVxlan } from '../wire/vxlan.ts'
+import { type Bundles, makeBundles } from './bundle-state.ts'
 import {
   COUNT_TAP_OUT, COUNT_UNDERLAY_OUT, countFrame, type Counters, DROP_TAP_DOWN, DROP_TAP_FULL,
   DROP_UNDERLAY_FULL, DROP_UNDERLAY_REFUSED, DROP_UNDERLAY_TOO_LARGE, DROP_UNDERLAY_UNREACHABLE,
@@ -20,7 +21,7 @@ import {
 import { type Learned, makeLearned } from './learned.ts'
 import { makeTables, memberWord, networkWord, type Tables } from './tables.ts'
 
-/** ICMP errors that one worker sends in a second at most, so that no sender can make it a source. */
+/** ICMP errors that one worker sends in a second at most, so that no sender makes it a source. */
 export const ICMP_PER_SECOND = 100
 const SCRATCH_OCTETS = 2048
 
@@ -30,39 +31,8 @@ export const HEAD_SLOT_OCTETS = 192
 /** A frame's first octet in a slot: as in a TAP read, so that heads can be copied by words. */
 export const HEAD_LEAD_OCTETS = 10
 
-/** Flows whose segments may be put together at one time, and pieces of each; powers of two. */
-export const BUNDLES = 16
-export const BUNDLE_PIECES_MAX = 128
-
 /** What may be put together, by what the receiving kernels take. */
 export type Offload = Readonly<{ tcp: boolean; udp: boolean }>
-
-/** Open bundles: numbers by key. */
-export type Bundles = Readonly<{
-  /** Bundles that hold something, at index 0. */
-  open: Int32Array
-  /** Frames in the bundle, 0: it is free. */
-  count: Int32Array
-  slot: Int32Array
-  type: Int32Array
-  /** The first frame. */
-  at: Int32Array
-  lengthOctets: Int32Array
-  l4At: Int32Array
-  /** Octets of its headers, from Ethernet on. */
-  headOctets: Int32Array
-  /** Payload octets of the first frame, and of all together. */
-  size: Int32Array
-  octets: Int32Array
-  /** TCP sequence number that continues the bundle. */
-  sequence: Int32Array
-  /** TCP flags that a later frame adds. */
-  flags: Int32Array
-  /** 1 when the first frame's checksums were found right. */
-  verified: Int32Array
-  pieceAt: Int32Array
-  pieceOctets: Int32Array
-}>
 
 export type Plane = {
   readonly ring: Ring
@@ -134,17 +104,6 @@ export function makePlane(parts: PlaneParts): Plane {
     refusedSeen: 0,
     deadSlot: -1,
     deadErrno: 0,
-  }
-}
-
-function makeBundles(): Bundles {
-  const perBundle = (): Int32Array => new Int32Array(BUNDLES)
-  return {
-    open: new Int32Array(1), count: perBundle(), slot: perBundle(), type: perBundle(),
-    at: perBundle(), lengthOctets: perBundle(), l4At: perBundle(), headOctets: perBundle(),
-    size: perBundle(), octets: perBundle(), sequence: perBundle(), flags: perBundle(),
-    verified: perBundle(), pieceAt: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
-    pieceOctets: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
   }
 }
 

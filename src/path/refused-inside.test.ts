@@ -4,7 +4,7 @@ import test from 'ava'
 import { linkLocalWords } from '../base/text.ts'
 import { ETHERTYPE_IPV6 } from '../wire/ether.ts'
 import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
-import type { DropName } from './counters.ts'
+import type { DropName } from './counter-names.ts'
 import {
   arpFrame, arpReply, arpRequest, BROADCAST, ether, ipv6, ipv6Frame, NO_MAC, payloadOf, station,
   udp, udpFrame, VLAN_10, type Words4,

@@ -2,7 +2,7 @@
 // under its own name, and none teaches the switch anything.
 import test from 'ava'
 import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
-import type { DropName } from './counters.ts'
+import type { DropName } from './counter-names.ts'
 import { payloadOf, station, udpFrame } from './frames.test-kit.ts'
 import { Lab } from './lab.test-kit.ts'
 

@@ -1,9 +1,10 @@
 // hot: super-frames of an endpoint, cut into the datagrams that the tunnel carries
 //
-// With segmentation offload a TAP hands over up to 64 KiB of one flow as one frame. Its payload stays
-// where it lies: each segment is a head of its own (VXLAN, Ethernet, IP, TCP or UDP) and a slice of it.
-// As the kernel does it (tcp_gso_segment, __udp_gso_segment): sequence numbers and IP identifications go
-// up, FIN and PSH only on the last, CWR only on the first (RFC 3168 section 6.1.2).
+// With segmentation offload a TAP hands over up to 64 KiB of one flow as one frame. Its payload
+// stays where it lies: each segment is a head of its own (VXLAN, Ethernet, IP, TCP or UDP) and a
+// slice of it. As the kernel does it (tcp_gso_segment, __udp_gso_segment): sequence numbers and IP
+// identifications go up, FIN and PSH only on the last, CWR only on the first (RFC 3168 section
+// 6.1.2).
 import { foldSum } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
 import { tcpHeaderOctets } from '../wire/tcp.ts'
@@ -46,7 +47,8 @@ export function largestSegment(view: DataView, frame: Frame): number {
   return frame.lengthOctets < headOctets + size ? frame.lengthOctets : headOctets + size
 }
 
-function isCuttable(view: DataView, frame: Frame, type: number, l4At: number, end: number): boolean {
+function isCuttable(view: DataView, frame: Frame, type: number, l4At: number,
+  end: number): boolean {
   if (!virtioNeedsChecksum(view, frame.vnetAt)) return false
   if (frame.ipHeaderOctets === 0 || l4At < frame.l3At + frame.ipHeaderOctets) return false
   if (type === GSO_TCPV4 && frame.etherType !== ETHERTYPE_IPV4) return false
@@ -126,7 +128,7 @@ function makeRoomForHead(plane: Plane): number {
   return head
 }
 
-/** Whole words, which the equal alignment of frame and slot permits; then the VXLAN header over them. */
+/** Whole words, which slot and frame are aligned for; then the VXLAN header over their start. */
 function copyHead(plane: Plane, head: number, headerAt: number, headOctets: number): void {
   const { ring, frame } = plane
   const to = head + HEAD_LEAD_OCTETS
@@ -145,7 +147,7 @@ function copyHead(plane: Plane, head: number, headerAt: number, headOctets: numb
   ring.view.setInt32(to - 4, ring.view.getInt32(headerAt + 4))
 }
 
-/** Sum of the IPv4 header without what changes: one's complement takes a word away by adding ~word. */
+/** Sum of the IPv4 header without what changes: adding ~word takes a word away. */
 function ipv4Base(plane: Plane): number {
   const { ring, frame } = plane
   const view = ring.view
@@ -170,7 +172,7 @@ function udpBase(plane: Plane, l4At: number): number {
     + pseudoBase(plane, l4At, view.getUint16(l4At + UDP_CHECKSUM)))
 }
 
-/** The field holds the sum of the pseudo-header; its length is taken out, each segment has its own. */
+/** The field holds the pseudo-header's sum; its length is taken out, each segment has its own. */
 function pseudoBase(plane: Plane, l4At: number, field: number): number {
   const octets = plane.frame.at + plane.frame.lengthOctets - l4At
   return field + (~foldSum(octets) & 0xffff)

@@ -1,5 +1,6 @@
-// The checksum's sum over a WebAssembly memory: eight times as fast as the plain one in checksum.ts,
-// which is the reference in tests. The octets are assembled from sum.wat by scripts/build-wasm.
+// The checksum's sum over a WebAssembly memory: eight times as fast as the plain one in
+// checksum.ts, which is the reference in tests. scripts/build-wasm assembles the octets from
+// sum.wat.
 
 /** Folded 16-bit sum in network order, not complemented, of `octets` octets at `at`. */
 export type Sum = (at: number, octets: number) => number
