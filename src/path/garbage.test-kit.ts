@@ -1,0 +1,247 @@
+// Run as a program of its own by garbage.test.ts, so that nobody else's garbage counts: forwards
+// frames through breathe() over ports that allocate nothing, and prints as JSON what the collector
+// did meanwhile. Arguments: traffic, frames of a batch, and how many frames are to be forwarded.
+import { GCProfiler } from 'node:v8'
+import { systemClock } from '../base/clock.ts'
+import { linkLocalWords, macOfAddress, parseIpv4, parseMac } from '../base/text.ts'
+import type { FramePort, Underlay, Waiter } from '../kernel/port.ts'
+import { ERRNO_MAX } from '../kernel/port.ts'
+import { makeRing, makeRoom, type Ring, VNET_HEADER_OCTETS } from '../kernel/ring.ts'
+import { GSO_TCPV4, writeVirtioChecksum, writeVirtioGso } from '../wire/virtio.ts'
+import { DROP_NAMES } from './counter-names.ts'
+import { COUNT_TAP_OUT, COUNT_UNDERLAY_OUT, makeCounters } from './counters.ts'
+import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY } from './engine.ts'
+import {
+  ether, ipv4, payloadOf, type Station, station, tcp, viewOf, withChecksum,
+} from './frames.test-kit.ts'
+import { buildImage } from './image.ts'
+import { adoptTables, makePlane, type Plane } from './plane.ts'
+import { makeTables } from './tables.ts'
+
+/**
+ * From a TAP to the tunnel and back, as single frames and as many in one. `wasteful` is `in` to a
+ * port that makes one object of each frame, to see that it would be seen.
+ */
+export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'wasteful'
+
+export type GarbageReport = {
+  forwarded: number
+  drops: number
+  collections: number
+  /** Growth of the heap, which is what was allocated when nothing was collected. */
+  heapOctets: number
+  elapsedMs: number
+}
+
+const VNI = 4097
+const RING_PAGES = 128
+const OWN_ADDRESS = parseIpv4('192.168.56.11')
+const PEER_ADDRESS = parseIpv4('192.168.56.12')
+const HERE = station('10.0.1.2')
+const THERE = station('10.0.1.3')
+const SEGMENT_OCTETS = 1400
+const HEAD_OCTETS = 14 + 20 + 20
+const VXLAN_HEADER = [8, 0, 0, 0, 0, VNI >> 8, VNI & 0xff, 0]
+
+/** Frames in the ring that are received again and again. */
+class Replay {
+  readonly #ring: Ring
+  readonly #at: Int32Array
+  readonly #length: Int32Array
+
+  /** @param lead octets in front of each frame, as the real port has them */
+  constructor(ring: Ring, frames: Uint8Array[], batch: number, lead: number) {
+    this.#ring = ring
+    this.#at = new Int32Array(batch)
+    this.#length = new Int32Array(batch)
+    for (let n = 0; n < batch; n++) {
+      const frame = frames[n % frames.length]!
+      this.#at[n] = makeRoom(ring, frame.length + lead) + lead
+      this.#length[n] = frame.length
+      ring.octets.set(frame, this.#at[n])
+    }
+  }
+
+  receive(): number {
+    const count = this.#at.length
+    for (let n = 0; n < count; n++) {
+      this.#ring.at[n] = this.#at[n]!
+      this.#ring.length[n] = this.#length[n]!
+    }
+    return count
+  }
+}
+
+class ReplayPort implements FramePort {
+  readonly #ring: Ring
+  readonly #replay: Replay
+  readonly #isSuper: boolean
+  sent = 0
+
+  constructor(ring: Ring, frames: Uint8Array[], batch: number, isSuper: boolean) {
+    this.#ring = ring
+    this.#replay = new Replay(ring, frames, batch, VNET_HEADER_OCTETS)
+    this.#isSuper = isSuper
+  }
+
+  /** Checksums are left to the switch, as a kernel does that is told it may. */
+  receive(): number {
+    const { at, view } = this.#ring
+    const count = this.#replay.receive()
+    for (let n = 0; n < count; n++) {
+      const header = at[n]! - VNET_HEADER_OCTETS
+      if (this.#isSuper) {
+        writeVirtioGso(view, header, GSO_TCPV4, SEGMENT_OCTETS, HEAD_OCTETS, 34, 16)
+      } else {
+        writeVirtioChecksum(view, header, 34, 16)
+      }
+    }
+    return count
+  }
+
+  send(at: number, lengthOctets: number): number {
+    this.sent = (this.sent + at + lengthOctets) | 0
+    return 0
+  }
+
+  gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
+    first: number, count: number): number {
+    this.sent = (this.sent + headAt + headOctets) | 0
+    for (let n = first; n < first + count; n++) {
+      this.sent = (this.sent + pieceAt[n]! + pieceOctets[n]!) | 0
+    }
+    return 0
+  }
+
+  close(): void {}
+}
+
+class WastefulPort extends ReplayPort {
+  kept: readonly number[] = []
+  override gather(headAt: number, headOctets: number): number {
+    this.kept = [headAt, headOctets]
+    return 0
+  }
+}
+
+class ReplayUnderlay implements Underlay {
+  readonly refused = new Float64Array(ERRNO_MAX)
+  readonly #ring: Ring
+  readonly #replay: Replay
+  sent = 0
+
+  constructor(ring: Ring, datagrams: Uint8Array[], batch: number) {
+    this.#ring = ring
+    this.#replay = new Replay(ring, datagrams, batch, 2)
+  }
+
+  receive(): number {
+    const count = this.#replay.receive()
+    const { source, tos } = this.#ring
+    for (let n = 0; n < count; n++) {
+      source[n] = PEER_ADDRESS | 0
+      tos[n] = 0
+    }
+    return count
+  }
+
+  setDestination(): void {}
+
+  queue(destination: number, flow: number, tos: number, headAt: number, headOctets: number,
+    bodyAt: number, bodyOctets: number): void {
+    this.sent = (this.sent + destination + flow + tos + headAt + headOctets + bodyAt
+      + bodyOctets) | 0
+  }
+
+  flush(): void {}
+  close(): void {}
+}
+
+class OneReady implements Waiter {
+  readonly ready = new Int32Array(1)
+  constructor(token: number) {
+    this.ready[0] = token
+  }
+  wait(): number {
+    return 1
+  }
+}
+
+/** A TCP segment of one flow. */
+function segment(from: Station, to: Station, flow: number, sequence: number,
+  octets: number): Uint8Array {
+  const message = tcp(5000 + flow, 80, payloadOf(octets))
+  viewOf(message).setInt32(4, sequence)
+  const words = { source: from.address, destination: to.address, protocol: 6, tos: flow & 2 }
+  return ether(to.mac, from.mac, 0x0800, withChecksum(ipv4(words, message), 'right'))
+}
+
+/** What the endpoint sends: eight flows, as single frames or as 40 segments in one. */
+function outgoing(isSuper: boolean): Uint8Array[] {
+  return Array.from({ length: 8 }, (_, flow) =>
+    segment(HERE, THERE, flow, 1, isSuper ? SEGMENT_OCTETS * 40 : flow * 150))
+}
+
+/** What the other host sends: segments that follow one another, or that do not. */
+function incoming(isTrain: boolean): Uint8Array[] {
+  return Array.from({ length: 64 }, (_, n) => Uint8Array.of(...VXLAN_HEADER, ...(isTrain
+    ? segment(THERE, HERE, 0, n * SEGMENT_OCTETS, SEGMENT_OCTETS)
+    : segment(THERE, HERE, n % 8, n * 7777, (n % 8) * 150))))
+}
+
+function makeTarget(traffic: string | undefined, batch: number): Plane {
+  const memory = new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES })
+  const ring = makeRing(memory, 0)
+  const underlay = new ReplayUnderlay(ring, incoming(traffic === 'in-train'), batch)
+  const plane = makePlane({ ring, underlay, counters: makeCounters(), clock: systemClock,
+    inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS })
+  const isSuper = traffic === 'out-super'
+  const Port = traffic === 'wasteful' ? WastefulPort : ReplayPort
+  plane.ports[0] = new Port(ring, outgoing(isSuper), batch, isSuper)
+  const address = parseIpv4(HERE.address)
+  const mac = macOfAddress(address)
+  const [macHigh, macLow] = parseMac(mac)
+  adoptTables(plane, makeTables(buildImage({
+    generation: 1,
+    networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096 }],
+    ports: [{ id: 1, slot: 0, fd: 3, network: 0, macHigh, macLow, address,
+      linkLocal: linkLocalWords(mac), promiscuous: false }],
+    members: [{ network: 0, address: PEER_ADDRESS, port: 4789 }],
+  })))
+  // One batch teaches where THERE is.
+  breathe(plane, new OneReady(TOKEN_UNDERLAY), 0)
+  return plane
+}
+
+function forwarded(plane: Plane): number {
+  return plane.counters[COUNT_TAP_OUT]! + plane.counters[COUNT_UNDERLAY_OUT]!
+}
+
+function breatheUntil(plane: Plane, waiter: Waiter, frames: number): void {
+  while (forwarded(plane) < frames) breathe(plane, waiter, 0)
+}
+
+function measure(traffic: string | undefined, batch: number, frames: number): GarbageReport {
+  const plane = makeTarget(traffic, batch)
+  const waiter = new OneReady(traffic?.startsWith('out') ? TOKEN_FIRST_PORT : TOKEN_UNDERLAY)
+  // Until the engine has compiled everything for good.
+  breatheUntil(plane, waiter, frames / 6)
+  const before = forwarded(plane)
+  const profiler = new GCProfiler()
+  profiler.start()
+  const heapBefore = process.memoryUsage().heapUsed
+  const begin = performance.now()
+  breatheUntil(plane, waiter, before + frames)
+  const elapsedMs = performance.now() - begin
+  const heapOctets = process.memoryUsage().heapUsed - heapBefore
+  return {
+    forwarded: forwarded(plane) - before,
+    drops: DROP_NAMES.reduce((sum, _, n) => sum + plane.counters[n]!, 0),
+    collections: profiler.stop().statistics.length,
+    heapOctets,
+    elapsedMs,
+  }
+}
+
+const [traffic, batch, frames] = process.argv.slice(2)
+console.log(JSON.stringify(measure(traffic, Number(batch), Number(frames))))

@@ -1,0 +1,43 @@
+// Forwarding makes no garbage: over three million frames the collector has nothing to do.
+import test, { type ExecutionContext } from 'ava'
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { GarbageReport, Traffic } from './garbage.test-kit.ts'
+
+const PROGRAM = fileURLToPath(new URL('garbage.test-kit.ts', import.meta.url))
+const FRAMES = 3_000_000
+const TIMEOUT_MS = 60_000
+/** What the engine itself may need meanwhile, for its compiled code: a third of an octet a frame. */
+const HEAP_OCTETS_MAX = 1 << 20
+
+async function measure(t: ExecutionContext, traffic: Traffic,
+  batch: number): Promise<GarbageReport> {
+  t.timeout(TIMEOUT_MS)
+  const { stdout } = await promisify(execFile)(process.execPath,
+    [PROGRAM, traffic, String(batch), String(FRAMES)], { timeout: TIMEOUT_MS })
+  return JSON.parse(stdout) as GarbageReport
+}
+
+const ROWS: [name: string, traffic: Traffic, batch: number][] = [
+  ['TAP to tunnel, 64 frames a breath', 'out', 64],
+  ['TAP to tunnel, one frame a breath', 'out', 1],
+  ['TAP to tunnel, super-frames cut into segments', 'out-super', 8],
+  ['tunnel to TAP, 64 frames a breath', 'in', 64],
+  ['tunnel to TAP, one frame a breath', 'in', 1],
+  ['tunnel to TAP, segments put together', 'in-train', 64],
+]
+for (const [name, traffic, batch] of ROWS) {
+  test.serial(`no collection over 3 million frames: ${name}`, async t => {
+    const report = await measure(t, traffic, batch)
+    t.true(report.forwarded >= FRAMES)
+    t.is(report.drops, 0)
+    t.is(report.collections, 0)
+    t.true(report.heapOctets < HEAP_OCTETS_MAX, `${report.heapOctets} octets`)
+  })
+}
+
+test.serial('one object for each frame would be seen', async t => {
+  const report = await measure(t, 'wasteful', 64)
+  t.true(report.collections > 0)
+})
