@@ -1,5 +1,5 @@
-// One tree of errors. `code` is stable, `facts` are plain values for the log, the text is for people
-// and says what went wrong, with which thing, and what to do.
+// One tree of errors. `code` is stable, `facts` are plain values for the log, the text is for
+// people and says what went wrong, with which thing, and what to do.
 import { getSystemErrorName } from 'node:util'
 
 export type Facts = Readonly<Record<string, string | number | boolean | null | undefined>>

@@ -6,7 +6,7 @@ export type ExecResult = Readonly<{ code: number; stdout: string; stderr: string
 export const EXEC_TIMEOUT_MS = 30_000
 export const EXEC_OUTPUT_OCTETS_MAX = 16 << 20
 
-/** Never throws for a command that fails: its exit code is in the answer (127: not found, 124: late). */
+/** A command that fails throws nothing: its exit code is in the answer (127: none, 124: late). */
 export function exec(argv: readonly string[], timeoutMs = EXEC_TIMEOUT_MS): Promise<ExecResult> {
   const [file = '', ...args] = argv
   const options = { timeout: timeoutMs, maxBuffer: EXEC_OUTPUT_OCTETS_MAX }

@@ -1,4 +1,5 @@
-// Identifiers: tasks have 64 hex digits as containers do, networks 25 of base 36 as Swarm's objects do.
+// Identifiers: tasks have 64 hex digits, as containers do; networks have 25 digits of base 36, as
+// Swarm's objects do.
 import { randomBytes } from 'node:crypto'
 import { ConflictError, NotFoundError } from './errors.ts'
 
@@ -25,8 +26,8 @@ export function findNamed<T extends { id: string; name: string }>(kind: string, 
   const matches = which === '' ? [] : all.filter(thing => thing.id.startsWith(which))
   if (matches.length === 1) return matches[0]!
   if (matches.length > 1) {
-    throw new ConflictError(`"${which}" is the beginning of ${matches.length} ${kind} ids; give more `
-      + 'digits', { which })
+    throw new ConflictError(`"${which}" is the beginning of ${matches.length} ${kind} ids; `
+      + 'give more digits', { which })
   }
   throw new NotFoundError(`there is no ${kind} "${which}"`, { which })
 }

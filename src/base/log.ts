@@ -21,5 +21,7 @@ export function makeLog(spec: LogSpec, node: string): Log {
     return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime },
       pino.destination({ dest: 1, sync: true }))
   }
-  return pino(options, pretty({ sync: true, ignore: 'pid,hostname,node', translateTime: 'HH:MM:ss.l' }))
+  return pino(options, pretty({
+    sync: true, ignore: 'pid,hostname,node', translateTime: 'HH:MM:ss.l',
+  }))
 }

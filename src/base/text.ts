@@ -9,7 +9,7 @@ export function parseIpv4(text: string): number {
   return address
 }
 
-/** The address, or -1 when `text` is none. Leading zeros are refused: they read as octal elsewhere. */
+/** The address, or -1 when `text` is none. Leading zeros are refused: elsewhere they mean octal. */
 export function tryIpv4(text: string): number {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
   if (parts === null) return -1
@@ -29,7 +29,7 @@ export function formatIpv4(address: number): string {
 
 export type Cidr = Readonly<{ address: number; network: number; prefix: number; last: number }>
 
-/** "10.0.1.8/24" -> its address, first and last address of the subnet, and prefix length 0 to 32. */
+/** "10.0.1.8/24" -> its address, first and last address of the subnet, prefix length 0 to 32. */
 export function parseCidr(text: string): Cidr {
   const parts = /^([\d.]+)\/(\d{1,2})$/.exec(text)
   const address = parts === null ? -1 : tryIpv4(parts[1] ?? '')
@@ -55,7 +55,9 @@ export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
 }
 
 /** "192.168.56.12" or "192.168.56.12:4790" -> address and port 1 to 65535. */
-export function parseHostPort(text: string, defaultPort: number): { address: number; port: number } {
+export function parseHostPort(
+  text: string, defaultPort: number,
+): { address: number; port: number } {
   const parts = /^([\d.]+)(?::(\d{1,5}))?$/.exec(text)
   const address = parts === null ? -1 : tryIpv4(parts[1] ?? '')
   const port = parts?.[2] === undefined ? defaultPort : Number(parts[2])
@@ -65,7 +67,7 @@ export function parseHostPort(text: string, defaultPort: number): { address: num
   return { address, port }
 }
 
-/** The MAC that an overlay address has: 02:42 and the four octets (10.0.1.8 <-> 02:42:0a:00:01:08). */
+/** The MAC of an overlay address: 02:42 and the four octets (10.0.1.8 <-> 02:42:0a:00:01:08). */
 export function macOfAddress(address: number): string {
   return `02:42:${hexOctets(address)}`
 }

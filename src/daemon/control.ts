@@ -1,4 +1,5 @@
-// The daemon as people and programs see it: every change goes through one queue, every answer is a copy.
+// The daemon as people and programs see it: every change goes through one queue, every answer is a
+// copy.
 import { FROM_UNDERLAY } from '../path/learned.ts'
 import { formatIpv4, formatMac } from '../base/text.ts'
 import type { Core } from './core.ts'
@@ -36,8 +37,8 @@ export function makeControl(parts: ControlParts): Control {
     runTask: spec => changes.run(() => tasks.run(spec)),
     killTask: async (which, signal) => tasks.signal(which, signal),
     stopTask: (which, graceMs) => tasks.stop(which, graceMs),
-    // A removal may have to wait for a process to end, and that end is itself written down: so it is
-    // ordered by the task, not by the queue.
+    // A removal may have to wait for a process to end, and that end is itself written down: so it
+    // is ordered by the task, not by the queue.
     removeTask: (which, force) => tasks.remove(which, force),
     waitTask: (which, signal) => waitFor(tasks, which, signal),
     taskLogPath: which => tasks.logPathOf(which),
@@ -96,7 +97,8 @@ async function learnedOf(core: Core): Promise<LearnedView[]> {
   return rows.map(row => ({
     network: names.get(row.vni) ?? `vni ${row.vni}`,
     mac: formatMac(row.macHigh, row.macLow),
-    via: row.port === FROM_UNDERLAY ? formatIpv4(row.address) : owners.get(row.port) ?? 'a local port',
+    via: row.port === FROM_UNDERLAY ? formatIpv4(row.address)
+      : owners.get(row.port) ?? 'a local port',
     ageMs: row.ageMs,
   }))
 }

@@ -1,5 +1,5 @@
-// What all parts of the daemon share: the remembered state, the descriptors that are held, and the way
-// of both into the packet worker. One owner for each: only this file writes them out.
+// What all parts of the daemon share: the remembered state, the descriptors that are held, and the
+// way of both into the packet worker. One owner for each: only this file writes them out.
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { TapFeatures } from '../kernel/features.ts'
@@ -68,7 +68,7 @@ export class Core {
     const shared = this.state.vteps.filter(vtep => vtep.network === null).length
     const own = this.state.vteps.length - shared
     if (shared * this.state.networks.length + own <= MEMBERS_MAX) return
-    throw new LimitError(`VTEPs times networks would be more than ${MEMBERS_MAX}; give VTEPs for single `
-      + 'networks with --network')
+    throw new LimitError(`VTEPs times networks would be more than ${MEMBERS_MAX}; `
+      + 'give VTEPs for single networks with --network')
   }
 }

@@ -96,7 +96,9 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
 
 function reload(core: Core, fresh: Config): void {
   const waiting = needsRestart(core.config, fresh)
-  if (waiting.length > 0) core.log.warn({ settings: waiting.join(' ') }, 'settings wait for a restart')
+  if (waiting.length > 0) {
+    core.log.warn({ settings: waiting.join(' ') }, 'settings wait for a restart')
+  }
   core.log.level = fresh.log.level
   core.config = { ...core.config, log: fresh.log, tasks: fresh.tasks }
   core.log.info('configuration reloaded')
@@ -109,8 +111,8 @@ function checkMachine(): void {
   try {
     accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
   } catch (error) {
-    throw new AbsentError('/dev/net/tun is missing or closed to us; load the driver with: modprobe tun',
-      {}, error)
+    throw new AbsentError('/dev/net/tun is missing or closed to us; '
+      + 'load the driver with: modprobe tun', {}, error)
   }
 }
 

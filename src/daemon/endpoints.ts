@@ -1,5 +1,5 @@
-// The kernel objects of an endpoint: a TAP in the task's network namespace, with its addresses. Each
-// step looks first and changes only what differs, so all of it can be done again at any time.
+// The kernel objects of an endpoint: a TAP in the task's network namespace, with its addresses.
+// Each step looks first and changes only what differs, so all of it can be done again at any time.
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { type TapFeatures, tapOffload } from '../kernel/features.ts'

@@ -77,8 +77,8 @@ export class Networks {
     if (users.length > 0) {
       const names = users.slice(0, 5).map(task => task.name).join(', ')
       const rest = users.length > 5 ? ` and ${users.length - 5} more` : ''
-      throw new ConflictError(`network "${network.name}" is used by ${names}${rest}; remove them first `
-        + 'with: tapmesh rm', { network: network.name })
+      throw new ConflictError(`network "${network.name}" is used by ${names}${rest}; `
+        + 'remove them first with: tapmesh rm', { network: network.name })
     }
     state.networks.splice(state.networks.indexOf(network), 1)
     state.vteps = state.vteps.filter(vtep => vtep.network !== network.id)
@@ -126,10 +126,13 @@ export class Networks {
     const mtuMax = underlay.mtu - VXLAN_OVERHEAD_OCTETS
     const mtu = spec.mtu ?? mtuMax
     if (mtu < MTU_MIN_OCTETS || mtu > mtuMax) {
-      throw new UsageError(`--mtu ${mtu}: it is ${MTU_MIN_OCTETS} to ${mtuMax} here, for the underlay `
-        + `${underlay.device} carries ${underlay.mtu} and VXLAN takes ${VXLAN_OVERHEAD_OCTETS}`, { mtu })
+      throw new UsageError(`--mtu ${mtu}: it is ${MTU_MIN_OCTETS} to ${mtuMax} here, `
+        + `for the underlay ${underlay.device} carries ${underlay.mtu} `
+        + `and VXLAN takes ${VXLAN_OVERHEAD_OCTETS}`, { mtu })
     }
-    if (spec.vni !== undefined) checkVni(spec.vni, state.networks.map(({ vni, name }) => ({ vni, network: name })))
+    if (spec.vni !== undefined) {
+      checkVni(spec.vni, state.networks.map(({ vni, name }) => ({ vni, network: name })))
+    }
     if (spec.subnet !== undefined) checkSubnet(spec.subnet, taken)
     const choice = spec.subnet === undefined ? chooseSubnet(taken)
       : { subnet: formatCidr(parseCidr(spec.subnet)), skipped: [] }

@@ -1,5 +1,6 @@
-// Entry of the packet worker: opens the kernel's ports over one arena, then breathes until it is told
-// to stop. It never returns to its event loop; messages are taken when the wake descriptor is ready.
+// Entry of the packet worker: opens the kernel's ports over one arena, then breathes until it is
+// told to stop. It never returns to its event loop; messages are taken when the wake descriptor is
+// ready.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import { systemClock } from '../base/clock.ts'
@@ -58,7 +59,10 @@ function takeMessages(): boolean {
     const { message } = received
     if (message.type === 'stop') return stop()
     if (message.type === 'image') adopt(makeTables(message.image))
-    else say({ type: 'learned', ask: message.ask, rows: makeLearnedRows(plane.learned, plane.nowSeconds) })
+    else {
+      const rows = makeLearnedRows(plane.learned, plane.nowSeconds)
+      say({ type: 'learned', ask: message.ask, rows })
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // Starting the process of a task, watching it end, and ending it. The process is a child of a small
 // shim (task-shim.sh) that keeps its exit code in a file, so tasks outlive the daemon.
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync,
+} from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { HOSTNAME_DIGITS } from '../base/ids.ts'
 import { TapmeshError, UsageError } from '../base/errors.ts'
@@ -46,7 +48,8 @@ export function resolveProgram(program: string, workdir: string | null): string 
       continue
     }
   }
-  const where = program.includes('/') ? 'there is no such executable file' : 'PATH has no such program'
+  const where = program.includes('/') ? 'there is no such executable file'
+    : 'PATH has no such program'
   throw new UsageError(`cannot run "${program}": ${where}`, { program })
 }
 
@@ -108,7 +111,8 @@ export function signalTask(pid: number, pidStart: string, signal: NodeJS.Signals
 
 /**
  * Kill all that is left of a task: whoever lives in its network namespace and not in our own UTS
- * namespace. Somebody of the host who only looks in (ip netns exec) is left alone, unless `everyone`.
+ * namespace. Somebody of the host who only looks in (ip netns exec) is left alone, unless
+ * `everyone`.
  */
 export async function killRest(netnsPath: string, everyone: boolean): Promise<void> {
   const ours = namespaceOf(process.pid, 'uts')

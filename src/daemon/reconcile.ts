@@ -1,5 +1,5 @@
-// What is wanted against what the kernel has: at start, and then again and again. Every step is a "set",
-// so doing it once more changes nothing when all is well.
+// What is wanted against what the kernel has: at start, and then again and again. Every step is a
+// "set", so doing it once more changes nothing when all is well.
 import { truncateSync, renameSync, copyFileSync, statSync } from 'node:fs'
 import type { Core } from './core.ts'
 import { configureEndpoint, netnsOf } from './endpoints.ts'
@@ -70,12 +70,14 @@ export class Reconciler {
       this.#cutLog(task)
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
-      if (task.error !== text) this.#core.log.warn({ task: task.name, err: error }, 'task not healed yet')
+      if (task.error !== text) {
+        this.#core.log.warn({ task: task.name, err: error }, 'task not healed yet')
+      }
       task.error = text
     }
   }
 
-  /** Keep the last part beside, and begin the log anew: its writers append, so they go on at zero. */
+  /** Keep the last part beside, and begin the log anew: writers append, so they go on at zero. */
   #cutLog(task: TaskRecord): void {
     const path = logPath(this.#tasks.directoryOf(task))
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0

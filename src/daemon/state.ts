@@ -1,6 +1,8 @@
 // What a daemon must remember: networks, VTEPs and tasks, in one JSON file that is replaced whole.
 // Everything in the kernel is made from it, so it is written before the kernel is touched.
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync,
+} from 'node:fs'
 import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
 
@@ -80,7 +82,7 @@ export function emptyState(): State {
 
 /**
  * The state in `directory`, empty when there is none yet.
- * @throws ConfigError when the file cannot be understood: it is left as it is, for a person to look at
+ * @throws ConfigError when the file cannot be understood: it is left as it is, for a person to see
  */
 export function loadState(directory: string): State {
   const path = `${directory}/state.json`
@@ -92,7 +94,9 @@ export function loadState(directory: string): State {
     throw new ConfigError(`cannot read the state file ${path}: ${String(error)}`, { path }, error)
   }
   const hint = 'move it away to start empty'
-  if (text.length > STATE_OCTETS_MAX) throw new ConfigError(`${path} is too large; ${hint}`, { path })
+  if (text.length > STATE_OCTETS_MAX) {
+    throw new ConfigError(`${path} is too large; ${hint}`, { path })
+  }
   try {
     return file.parse(JSON.parse(text))
   } catch (error) {

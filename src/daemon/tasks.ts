@@ -1,25 +1,24 @@
-// Tasks: a namespace with endpoints, and in most of them a process. What a task is to have is written
-// down before the kernel is touched, so a daemon that is killed at any line leaves nothing unknown.
+// The life of tasks: a namespace with endpoints, and in most of them a process. What a task is to
+// have is written down before the kernel is touched, so a daemon that is killed at any line leaves
+// nothing unknown.
 import { rmSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
-import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
-import { findNamed, makeTaskId } from '../base/ids.ts'
-import { macOfAddress, parseIpv4 } from '../base/text.ts'
+import { ConflictError } from '../base/errors.ts'
+import { findNamed } from '../base/ids.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
-import { listNetns } from '../kernel/netns.ts'
 import { isProcess } from '../kernel/processes.ts'
 import type { Core } from './core.ts'
 import { ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
 import type { Networks } from './networks.ts'
 import {
-  adoptProcess, exitCodeOf, killRest, logPath, resolveProgram, signalTask, startProcess, type Started,
+  adoptProcess, exitCodeOf, killRest, logPath, signalTask, startProcess, type Started,
 } from './processes.ts'
-import type { EndpointRecord, TaskRecord } from './state.ts'
+import type { TaskRecord } from './state.ts'
+import { planTask } from './task-plan.ts'
 import { taskView } from './task-view.ts'
 import type { TaskSpec, TaskView } from './views.ts'
 
-export const TASKS_MAX = 1024
 const KILLED_EXIT_CODE = 137 // 128 + SIGKILL, as shells and containers show it
 
 export class Tasks {
@@ -59,7 +58,7 @@ export class Tasks {
   }
 
   async run(spec: TaskSpec): Promise<TaskView> {
-    const task = this.#plan(spec)
+    const task = planTask(this.#core, this.#networks, spec, this.#clock.wallMs())
     const { state } = this.#core
     state.tasks.push(task)
     try {
@@ -139,11 +138,13 @@ export class Tasks {
     const ending = this.#endings.get(task.id)
     if (ending !== undefined) {
       if (!force) {
-        throw new ConflictError(`task "${task.name}" is running; stop it first, or use: tapmesh rm -f`,
-          { task: task.name })
+        throw new ConflictError(`task "${task.name}" is running; stop it first, `
+          + 'or use: tapmesh rm -f', { task: task.name })
       }
       task.remove = false // it is being removed right here
-      if (task.pid !== null && task.pidStart !== null) signalTask(task.pid, task.pidStart, 'SIGKILL')
+      if (task.pid !== null && task.pidStart !== null) {
+        signalTask(task.pid, task.pidStart, 'SIGKILL')
+      }
       await ending
     }
     await this.discard(task)
@@ -159,59 +160,10 @@ export class Tasks {
     rmSync(this.directoryOf(task), { recursive: true, force: true })
   }
 
-  #plan(spec: TaskSpec): TaskRecord {
-    const { state } = this.#core
-    if (state.tasks.length >= TASKS_MAX) {
-      throw new LimitError(`this node has ${TASKS_MAX} tasks, which is the most it can serve`)
-    }
-    const id = makeTaskId()
-    const name = spec.name ?? `task-${id.slice(0, 6)}`
-    if (state.tasks.some(task => task.name === name)) {
-      throw new ConflictError(`there is a task "${name}" already; remove it with: tapmesh rm ${name}`,
-        { name })
-    }
-    const netns = netnsOf({ name })
-    if (listNetns().includes(netns)) {
-      throw new ConflictError(`there is a network namespace "${netns}" already that is not ours; remove `
-        + `it with: ip netns del ${netns}`, { netns })
-    }
-    const [program] = spec.command
-    if (program !== undefined) resolveProgram(program, spec.workdir ?? null)
-    return {
-      id, name, state: 'created', complete: false, error: null, pid: null, pidStart: null,
-      exitCode: null, command: spec.command, env: spec.env, workdir: spec.workdir ?? null,
-      promiscuous: spec.promiscuous, remove: spec.remove,
-      createdAt: new Date(this.#clock.wallMs()).toISOString(), startedAt: null, finishedAt: null,
-      endpoints: this.#planEndpoints(spec),
-    }
-  }
-
-  #planEndpoints(spec: TaskSpec): EndpointRecord[] {
-    const endpoints: EndpointRecord[] = []
-    try {
-      for (const { network: which, address: wanted } of spec.networks) {
-        const network = this.#networks.find(which)
-        if (endpoints.some(endpoint => endpoint.network === network.id)) {
-          throw new UsageError(`--network ${network.name} is given twice`)
-        }
-        const address = this.#networks.takeAddress(network, wanted)
-        endpoints.push({
-          portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
-          mac: macOfAddress(parseIpv4(address)),
-        })
-        Object.assign(endpoints.at(-1)!, this.#core.nextPort(endpoints.slice(0, -1)))
-      }
-      return endpoints
-    } catch (error) {
-      for (const { network, address } of endpoints) this.#networks.releaseAddress(network, address)
-      throw error
-    }
-  }
-
   #start(task: TaskRecord): void {
     const started = startProcess({
-      id: task.id, netns: netnsOf(task), command: task.command, env: task.env, workdir: task.workdir,
-      directory: this.directoryOf(task),
+      id: task.id, netns: netnsOf(task), directory: this.directoryOf(task),
+      command: task.command, env: task.env, workdir: task.workdir,
     })
     task.pid = started.pid
     task.pidStart = started.pidStart

@@ -24,8 +24,8 @@ export async function findUnderlay(rt: Rtnetlink, config: Config): Promise<Under
       + 'address', { address })
   }
   if (config.underlay.device !== undefined && config.underlay.device !== found.device) {
-    throw new ConfigError(`underlay.address ${address} is on ${found.device}, not on underlay.device `
-      + `${config.underlay.device}; leave one of the two out`, { address })
+    throw new ConfigError(`underlay.address ${address} is on ${found.device}, `
+      + `not on underlay.device ${config.underlay.device}; leave one of the two out`, { address })
   }
   return { device: found.device, address, number: parseIpv4(address), mtu: found.mtu }
 }

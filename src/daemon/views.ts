@@ -1,5 +1,5 @@
-// What the daemon shows to people and programs, and what it can be asked to do. The API serves exactly
-// these shapes; nothing here is a live object.
+// What the daemon shows to people and programs, and what it can be asked to do. The API serves
+// exactly these shapes; nothing here is a live object.
 
 export type EndpointView = {
   task: string
@@ -116,7 +116,7 @@ export type TaskSpec = {
   remove: boolean
 }
 
-/** Everything that can be asked of a daemon. Things are named by name, id, or unambiguous id prefix. */
+/** Everything that can be asked of a daemon. Things go by name, id, or unambiguous id prefix. */
 export interface Control {
   status(): Promise<StatusView>
   networks(): NetworkView[]
@@ -138,6 +138,6 @@ export interface Control {
   removeTask(which: string, force: boolean): Promise<void>
   /** Answers when the process has ended; rejects with the signal's reason when it aborts first. */
   waitTask(which: string, signal: AbortSignal): Promise<WaitView>
-  /** Path of the file that holds the task's output, oldest first; it only grows or is cut to zero. */
+  /** The file that holds the task's output, oldest first; it only grows or is cut to zero. */
   taskLogPath(which: string): string
 }

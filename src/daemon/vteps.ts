@@ -29,8 +29,8 @@ export class Vteps {
         { address: text })
     }
     if (address >= 0xe0000000 || address < 0x01000000 || (address >>> 24) === 127) {
-      throw new UsageError(`${text} is not the address of another host; a VTEP is named by its unicast `
-        + 'underlay address', { address: text })
+      throw new UsageError(`${text} is not the address of another host; `
+        + 'a VTEP is named by its unicast underlay address', { address: text })
     }
     const network = spec.network === undefined ? null
       : findNamed('network', state.networks, spec.network).id

@@ -1,0 +1,69 @@
+// Planning a task: what it is to have is checked and chosen before anything of it exists.
+import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
+import { makeTaskId } from '../base/ids.ts'
+import { macOfAddress, parseIpv4 } from '../base/text.ts'
+import { listNetns } from '../kernel/netns.ts'
+import type { Core } from './core.ts'
+import { netnsOf } from './endpoints.ts'
+import type { Networks } from './networks.ts'
+import { resolveProgram } from './processes.ts'
+import type { EndpointRecord, TaskRecord } from './state.ts'
+import type { TaskSpec } from './views.ts'
+
+export const TASKS_MAX = 1024
+
+/**
+ * The record of a new task. Its addresses are taken from their networks; nothing else is touched.
+ * @param wallMs when it is created, milliseconds since 1970
+ * @throws LimitError, ConflictError or UsageError; no address stays taken then
+ */
+export function planTask(
+  core: Core, networks: Networks, spec: TaskSpec, wallMs: number,
+): TaskRecord {
+  const { tasks } = core.state
+  if (tasks.length >= TASKS_MAX) {
+    throw new LimitError(`this node has ${TASKS_MAX} tasks, which is the most it can serve`)
+  }
+  const id = makeTaskId()
+  const name = spec.name ?? `task-${id.slice(0, 6)}`
+  if (tasks.some(task => task.name === name)) {
+    throw new ConflictError(`there is a task "${name}" already; remove it with: tapmesh rm ${name}`,
+      { name })
+  }
+  const netns = netnsOf({ name })
+  if (listNetns().includes(netns)) {
+    throw new ConflictError(`there is a network namespace "${netns}" already that is not ours; `
+      + `remove it with: ip netns del ${netns}`, { netns })
+  }
+  const [program] = spec.command
+  if (program !== undefined) resolveProgram(program, spec.workdir ?? null)
+  return {
+    id, name, state: 'created', complete: false, error: null, pid: null, pidStart: null,
+    exitCode: null, command: spec.command, env: spec.env, workdir: spec.workdir ?? null,
+    promiscuous: spec.promiscuous, remove: spec.remove,
+    createdAt: new Date(wallMs).toISOString(), startedAt: null, finishedAt: null,
+    endpoints: planEndpoints(core, networks, spec),
+  }
+}
+
+function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): EndpointRecord[] {
+  const endpoints: EndpointRecord[] = []
+  try {
+    for (const { network: which, address: wanted } of spec.networks) {
+      const network = networks.find(which)
+      if (endpoints.some(endpoint => endpoint.network === network.id)) {
+        throw new UsageError(`--network ${network.name} is given twice`)
+      }
+      const address = networks.takeAddress(network, wanted)
+      endpoints.push({
+        portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
+        mac: macOfAddress(parseIpv4(address)),
+      })
+      Object.assign(endpoints.at(-1)!, core.nextPort(endpoints.slice(0, -1)))
+    }
+    return endpoints
+  } catch (error) {
+    for (const { network, address } of endpoints) networks.releaseAddress(network, address)
+    throw error
+  }
+}
