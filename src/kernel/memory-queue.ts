@@ -9,7 +9,7 @@ export type Delivery = {
   source: number
   tos: number
   flow: number
-  /** Of a frame that a switch handed over: the virtio header that stood in front of it. */
+  /** Of a frame: the virtio header in front of it, zeros when there is none. */
   vnetHeader?: Uint8Array
 }
 

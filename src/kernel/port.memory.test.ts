@@ -23,7 +23,7 @@ function faults(over: Partial<WireFaults>): WireFaults {
 }
 
 /** A ring full of noise, so that what is not written shows. */
-function noisyRing(pages = 16): Ring {
+function noisyRing(pages = 40): Ring {
   const ring = makeRing(new WebAssembly.Memory({ initial: pages, maximum: pages }), 0)
   ring.octets.fill(0xa5)
   return ring
@@ -90,6 +90,46 @@ test('a frame port lays frames behind zeros, a batch at a time', t => {
   }
   t.is(port.receive(), 1)
   t.is(port.receive(), 0)
+})
+
+test('a frame may come with a virtio header, and the next one is without again', t => {
+  const ring = noisyRing()
+  const port = new MemoryFramePort(ring, makeMemoryArea(ring))
+  const vnetHeader = Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 16, 0)
+  port.inbound.push({ ...delivery(1), vnetHeader })
+  port.inbound.push(delivery(2))
+  t.is(port.receive(), 2)
+  const headers = [0, 1].map(n => ring.octets.slice(ring.at[n]! - VNET_HEADER_OCTETS, ring.at[n]!))
+  t.deepEqual(headers, [vnetHeader, new Uint8Array(VNET_HEADER_OCTETS)])
+})
+
+test('a batch of long frames ends where the area does, and the rest comes next', t => {
+  const ring = noisyRing()
+  const port = new MemoryFramePort(ring, makeMemoryArea(ring))
+  for (let n = 0; n < 40; n++) {
+    port.inbound.push({ ...delivery(0), octets: new Uint8Array(FRAME_OCTETS_MAX).fill(n) })
+  }
+  const seen: number[] = []
+  for (let count = port.receive(); count > 0; count = port.receive()) {
+    t.true(count < MEMORY_BATCH)
+    for (let n = 0; n < count; n++) seen.push(ring.octets[ring.at[n]! + FRAME_OCTETS_MAX - 1]!)
+  }
+  t.deepEqual(seen, Array.from({ length: 40 }, (_, n) => n))
+})
+
+test('a frame in pieces is handed over whole', t => {
+  const ring = noisyRing()
+  const port = new MemoryFramePort(ring, makeMemoryArea(ring))
+  const at = makeRoom(ring, 256)
+  ring.octets.set([1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 10, 11], at)
+  ring.octets.set([20, 21, 22], at + 64)
+  ring.octets.set([30], at + 128)
+  const pieceAt = Int32Array.of(0, at + 64, at + 128)
+  const result = port.gather(at, 12, pieceAt, Int32Array.of(9, 3, 1), 1, 2)
+  t.is(result, 0)
+  const sent = port.outbound.shift()!
+  t.deepEqual([...sent.octets], [10, 11, 20, 21, 22, 30])
+  t.deepEqual([...sent.vnetHeader!], [1, 0, 0, 0, 0, 0, 34, 0, 16, 0])
 })
 
 test('a frame port hands over a copy with its virtio header, and says when it is full', t => {

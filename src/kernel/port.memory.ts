@@ -6,35 +6,40 @@ import type { FramePort, Underlay, Waiter } from './port.ts'
 import { DESTINATIONS_MAX, ERRNO_MAX } from './port.ts'
 import { FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS } from './ring.ts'
 
-const STRIDE_OCTETS = (FRAME_OCTETS_MAX + 128) & ~63
+const SLOT_OCTETS_MAX = (FRAME_OCTETS_MAX + 128) & ~63
+const AREA_OCTETS = 1 << 20
 
 /** Frames and datagrams of one receive. */
-export const MEMORY_BATCH = 4
+export const MEMORY_BATCH = 64
 
 /** Where all ports of one ring that share it receive to, as all TAPs of one worker do. */
 export function makeMemoryArea(ring: Ring): number {
-  return makeRoom(ring, MEMORY_BATCH * STRIDE_OCTETS)
+  return makeRoom(ring, AREA_OCTETS)
 }
 
 /**
- * Lay deliveries into the ring, each with `lead` octets of zeros in front.
+ * Lay deliveries into the ring one behind the other, each with `lead` octets in front: zeros, or
+ * its virtio header.
  * @param cutLength what ring.length shows for a delivery that does not fit, which is cut
  */
 function receiveInto(ring: Ring, area: number, queue: MemoryQueue, lead: number,
   cutLength: number): number {
-  const room = STRIDE_OCTETS - lead
+  const room = SLOT_OCTETS_MAX - lead
+  let start = area
   let count = 0
-  for (; count < MEMORY_BATCH; count++) {
+  for (; count < MEMORY_BATCH && start + SLOT_OCTETS_MAX <= area + AREA_OCTETS; count++) {
     const delivery = queue.shift()
     if (delivery === undefined) break
-    const at = area + count * STRIDE_OCTETS + lead
+    const at = start + lead
     const fits = delivery.octets.length <= room
-    ring.octets.fill(0, at - lead, at)
+    ring.octets.fill(0, start, at)
+    if (delivery.vnetHeader !== undefined) ring.octets.set(delivery.vnetHeader, start)
     ring.octets.set(fits ? delivery.octets : delivery.octets.subarray(0, room), at)
     ring.at[count] = at
     ring.length[count] = fits ? delivery.octets.length : cutLength
     ring.source[count] = delivery.source
     ring.tos[count] = delivery.tos
+    start = (at + Math.min(delivery.octets.length, room) + 63) & ~63
   }
   return count
 }
@@ -56,7 +61,7 @@ export class MemoryFramePort implements FramePort {
   }
 
   receive(): number {
-    const room = STRIDE_OCTETS - VNET_HEADER_OCTETS
+    const room = SLOT_OCTETS_MAX - VNET_HEADER_OCTETS
     return receiveInto(this.#ring, this.#area, this.inbound, VNET_HEADER_OCTETS, room)
   }
 
