@@ -41,7 +41,7 @@ export const PLANS: Readonly<Record<Mode, Plan>> = {
 }
 
 const KEY_PROBES: Readonly<Record<Setting, readonly Probe[]>> = {
-  A: [pingIdle, requests, requestsApart, tcpOne, tcpFour, smallBlast, memory],
+  A: [pingIdle, requests, tcpOne, tcpFour, smallBlast, memory],
   B: [tcpOne, memory],
 }
 const ALL_PROBES: readonly Probe[] = [

@@ -28,6 +28,8 @@ export type Report = Readonly<{
   settings: readonly Setting[]
   subjects: readonly string[]
   seconds: number
+  /** Of these, spent waiting for others who measured */
+  waitedSeconds: number
   machine: Machine
   versions: Readonly<Record<string, string>>
   notes: readonly string[]
@@ -74,7 +76,8 @@ export function reportOf(run: Run, outcome: Outcome): Report {
   }
   const disturbed = outcome.samples.filter(sample => sample.foreignCores > FOREIGN_CORES_MAX).length
   return {
-    ...said, seconds: round(outcome.seconds), notes: NOTES, repeated: outcome.repeated, disturbed,
+    ...said, seconds: round(outcome.seconds), waitedSeconds: round(outcome.waitedSeconds),
+    notes: NOTES, repeated: outcome.repeated, disturbed,
     ratios: ratiosOf(figures, peers), figures, failures: outcome.failures,
   }
 }
@@ -152,7 +155,7 @@ export function textOf(report: Report): string {
   const shown = lines.filter(line => line.slice(2).some(cell => cell !== ''))
   return [
     `${report.when}, ${report.mode} run of ${Math.round(report.seconds)} s, settings `
-    + `${report.settings.join(' and ')}.`,
+    + `${report.settings.join(' and ')}, rounds: ${roundsOf(report)}.`,
     `Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), `
     + `${machine.memoryGb} GB, load ${machine.loadBefore} before and ${machine.loadAfter} after.`,
     `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
@@ -165,6 +168,14 @@ export function textOf(report: Report): string {
       return `- FAILED: ${setting} ${subject}, round ${round + 1}: ${message}`
     }), '',
   ].join('\n')
+}
+
+/** Values behind the medians of the first row: the number of rounds that came to their end. */
+function roundsOf(report: Report): string {
+  return report.settings.map(setting => {
+    const subjects = Object.values(report.figures[setting] ?? {})
+    return `${Math.max(0, ...subjects.map(figures => figures.tcp1?.values.length ?? 0))}`
+  }).join(' and ')
 }
 
 function lineOf(report: Report, setting: Setting, row: Row): string[] {

@@ -35,6 +35,8 @@ export type Outcome = Readonly<{
   /** Measurements done again because others used the machine */
   repeated: number
   seconds: number
+  /** Of these, spent waiting for others who held the lock */
+  waitedSeconds: number
 }>
 
 export class Session {
@@ -45,6 +47,7 @@ export class Session {
   #hosts: Hosts | null = null
   #repeated = 0
   #repeatMs = 0
+  #waitedMs = 0
   #closed = false
 
   constructor(plan: Plan, say: (line: string) => void) {
@@ -54,11 +57,10 @@ export class Session {
 
   async measure(settings: readonly Setting[], subjects: readonly Subject[]): Promise<Outcome> {
     const startMs = performance.now()
-    let spentMs = 0 // without the time that others held the lock
-    let roundMs = 0
+    let roundMs = 0 // of the last round, without waiting for others
     for (let round = 0; round < this.#plan.rounds; round++) {
-      const fits = spentMs + roundMs <= this.#plan.budgetS * 1000
-      if (round >= this.#plan.roundsMin && !fits) break
+      const endMs = performance.now() - startMs + roundMs
+      if (round >= this.#plan.roundsMin && endMs > this.#plan.budgetS * 1000) break
       roundMs = 0
       for (const setting of settings) {
         for (let turn = 0; turn < subjects.length; turn++) {
@@ -66,11 +68,10 @@ export class Session {
           if (subject !== undefined) roundMs += await this.#visit(setting, subject, round)
         }
       }
-      spentMs += roundMs
     }
     const seconds = (performance.now() - startMs) / 1000
-    const [samples, failures] = [this.#samples, this.#failures]
-    return { samples, failures, repeated: this.#repeated, seconds }
+    const [samples, failures, repeated] = [this.#samples, this.#failures, this.#repeated]
+    return { samples, failures, repeated, seconds, waitedSeconds: this.#waitedMs / 1000 }
   }
 
   /** Take the standing hosts down; what is under way fails. */
@@ -86,8 +87,10 @@ export class Session {
       return failure.setting === setting && failure.subject === subject.name
     })
     if (this.#closed || probes.length === 0 || failed.length >= FAILURES_MAX) return 0
+    const askedMs = performance.now()
     const unlock = await takeLock()
     const startMs = performance.now()
+    this.#waitedMs += startMs - askedMs
     try {
       const hosts = this.#hosts = await openHosts(setting)
       const path = await subject.raise(hosts.pair)
