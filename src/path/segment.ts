@@ -44,6 +44,9 @@ export function largestSegment(view: DataView, frame: Frame): number {
   if (!isCuttable(view, frame, type, l4At, end) || size === 0) return -1
   const headOctets = l4At - frame.at + (isTcp ? tcpHeaderOctets(view, l4At, end - l4At)
     : UDP_HEADER_OCTETS)
+  // Without payload there would be no segment at all, and a head must fit into its slot.
+  if (headOctets >= frame.lengthOctets) return -1
+  if (headOctets + HEAD_LEAD_OCTETS > HEAD_SLOT_OCTETS) return -1
   return frame.lengthOctets < headOctets + size ? frame.lengthOctets : headOctets + size
 }
 
@@ -55,12 +58,10 @@ function isCuttable(view: DataView, frame: Frame, type: number, l4At: number,
   if (type === GSO_TCPV6 && frame.etherType !== ETHERTYPE_IPV6) return false
   const offset = virtioChecksumOffset(view, frame.vnetAt)
   if (type === GSO_UDP) {
-    if (offset !== UDP_CHECKSUM || end - l4At <= UDP_HEADER_OCTETS) return false
-  } else {
-    if (type !== GSO_TCPV4 && type !== GSO_TCPV6) return false
-    if (offset !== TCP_CHECKSUM || tcpHeaderOctets(view, l4At, end - l4At) < 0) return false
+    return offset === UDP_CHECKSUM
   }
-  return l4At - frame.at + 60 + HEAD_LEAD_OCTETS <= HEAD_SLOT_OCTETS
+  if (type !== GSO_TCPV4 && type !== GSO_TCPV6) return false
+  return offset === TCP_CHECKSUM && tcpHeaderOctets(view, l4At, end - l4At) >= 0
 }
 
 /** Queue plane.frame for one VTEP, in as many datagrams as it takes. `tos` is outerTos() of it. */
