@@ -33,7 +33,7 @@ const plane = makePlane({
   offload: spec.offload,
   seed: spec.seed,
 })
-const epoll = new Epoll(ring)
+const epoll = new Epoll(ring, spec.spinMicros)
 /** Held TAPs by slot, each with the id of its port. */
 const taps = new Map<number, { id: number; tap: TapPort }>()
 
