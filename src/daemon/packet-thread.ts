@@ -1,6 +1,7 @@
 // Entry of the packet worker: opens the kernel's ports over one arena, then breathes until it is
 // told to stop. It never returns to its event loop; messages are taken when the wake descriptor is
 // ready.
+import { flushCompileCache } from 'node:module'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import { systemClock } from '../base/clock.ts'
@@ -40,6 +41,7 @@ const taps = new Map<number, { id: number; tap: TapPort }>()
 epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
 epoll.makeWatched(spec.sockets.receiver, TOKEN_UNDERLAY)
 say({ type: 'ready' })
+flushCompileCache() // the next start need not load the TypeScript compiler
 run()
 
 function run(): void {
