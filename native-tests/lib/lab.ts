@@ -8,7 +8,8 @@ import { lacking, type Needs } from './needs.ts'
 import { Running } from './running.ts'
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'lab')
-const SOCKET = '/run/tapmesh/tapmesh.sock'
+/** Where the API of a node answers. */
+export const SOCKET = '/run/tapmesh/tapmesh.sock'
 const UP_TIMEOUT_MS = 60_000
 
 export type LabOptions = Readonly<{ nodes: number; needs?: Needs }>

@@ -10,8 +10,8 @@ import { tryIpv4 } from '../base/text.ts'
 export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
 
 /**
- * A round trip between two hosts takes about 20 microseconds of a worker's time: long enough to span
- * it, short enough to cost an idle machine nothing. With one core the endpoint needs it more.
+ * Long enough to span a round trip between two hosts of one room, short enough to cost an idle
+ * machine nothing. With one core the endpoint needs it more.
  */
 const SPIN_MICROS = availableParallelism() > 1 ? 50 : 0
 

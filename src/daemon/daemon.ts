@@ -65,6 +65,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   }, (portId, errno) => {
       log.warn({ portId, errno }, 'the device of an endpoint is gone')
       core?.fds.delete(portId)
+      core?.publish() // the worker closes it
       reconciler?.soon()
     }).catch(error => {
     closeUnderlay(sockets)

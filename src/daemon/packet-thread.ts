@@ -35,7 +35,10 @@ const plane = makePlane({
   seed: spec.seed,
 })
 const epoll = new Epoll(ring, spec.spinMicros)
-/** Held TAPs by slot, each with the id of its port. */
+/**
+ * Held TAPs by slot, each with the id of its port. One whose device is gone stays open until the
+ * tables drop it: a table image that is under way may still name its descriptor.
+ */
 const taps = new Map<number, { id: number; tap: TapPort }>()
 
 epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
@@ -72,6 +75,7 @@ function adopt(tables: Tables): void {
   for (const [slot, held] of taps) {
     const stays = slot < tables.slotCount && portWord(tables, slot, PORT_NETWORK) >= 0
       && portWord(tables, slot, PORT_ID) === held.id
+      && portWord(tables, slot, PORT_FD) === held.tap.fd
     if (!stays) closePort(slot)
   }
   forgetRemoved(tables)
@@ -98,20 +102,26 @@ function forgetRemoved(tables: Tables): void {
 function closePort(slot: number): void {
   const held = taps.get(slot)
   if (held === undefined) return
-  const network = portWord(plane.tables, slot, PORT_NETWORK)
-  if (network >= 0) forget(plane.learned, networkWord(plane.tables, network, NETWORK_VNI), slot)
-  epoll.makeUnwatched(held.tap.fd)
+  releasePort(slot, held.tap)
   held.tap.close()
   taps.delete(slot)
+}
+
+/** Nothing is read from it or written to it any more. */
+function releasePort(slot: number, tap: TapPort): void {
+  const network = portWord(plane.tables, slot, PORT_NETWORK)
+  if (network >= 0) forget(plane.learned, networkWord(plane.tables, network, NETWORK_VNI), slot)
+  epoll.makeUnwatched(tap.fd)
   plane.ports[slot] = undefined
 }
 
 /** The kernel has taken the device away, with its namespace perhaps; the control side decides. */
 function buryPort(slot: number, errno: number): void {
-  const id = taps.get(slot)?.id
+  const held = taps.get(slot)
   plane.deadSlot = -1
-  closePort(slot)
-  if (id !== undefined) say({ type: 'port-dead', portId: id, errno })
+  if (held === undefined) return
+  releasePort(slot, held.tap)
+  say({ type: 'port-dead', portId: held.id, errno })
 }
 
 function stop(): false {

@@ -8,7 +8,7 @@ import type { GarbageReport, Traffic } from './garbage.test-kit.ts'
 const PROGRAM = fileURLToPath(new URL('garbage.test-kit.ts', import.meta.url))
 const FRAMES = 3_000_000
 const TIMEOUT_MS = 60_000
-/** What the engine itself may need meanwhile, for its compiled code: a third of an octet a frame. */
+/** What the engine itself may need meanwhile for its code: a third of an octet a frame. */
 const HEAP_OCTETS_MAX = 1 << 20
 
 async function measure(t: ExecutionContext, traffic: Traffic,
