@@ -1,6 +1,7 @@
 // What `tapmesh daemon` runs: configuration, daemon, server, pid file and signals. The only place
 // that may end the process.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { dirname } from 'node:path'
 import { ConfigError } from '../base/errors.ts'
 import { makeLog, type Log } from '../base/log.ts'
@@ -50,6 +51,7 @@ export async function serve(
     undo.push(writePidFile(config.paths.pidFile))
     undo.push(reloadOnHangup(daemon, configPath, log))
     log.info({ socket: config.paths.socket, pid: process.pid }, 'API ready')
+    flushCompileCache() // the next start need not load the TypeScript compiler
     await Promise.race([end.reached, fatal(daemon, log)])
   } catch (error) {
     leaveLate()

@@ -1,6 +1,7 @@
 // Entry of the packet worker: opens the kernel's ports over one arena, then breathes until it is
 // told to stop. It never returns to its event loop; messages are taken when the wake descriptor is
 // ready.
+import { flushCompileCache } from 'node:module'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import { systemClock } from '../base/clock.ts'
@@ -33,7 +34,7 @@ const plane = makePlane({
   offload: spec.offload,
   seed: spec.seed,
 })
-const epoll = new Epoll(ring)
+const epoll = new Epoll(ring, spec.spinMicros)
 /**
  * Held TAPs by slot, each with the id of its port. One whose device is gone stays open until the
  * tables drop it: a table image that is under way may still name its descriptor.
@@ -43,6 +44,7 @@ const taps = new Map<number, { id: number; tap: TapPort }>()
 epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
 epoll.makeWatched(spec.sockets.receiver, TOKEN_UNDERLAY)
 say({ type: 'ready' })
+flushCompileCache() // the next start need not load the TypeScript compiler
 run()
 
 function run(): void {

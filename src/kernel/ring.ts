@@ -21,10 +21,11 @@ export type Ring = Readonly<{
   /** Address of the first octet, 0 when the memory is never handed to the kernel. */
   base: number
   /**
-   * Address of each ADDRESS_STEP_OCTETS. A number above 2^31 is an object to the engine, and making
-   * one for each system call would be garbage; so they are all made once.
+   * Address of each ADDRESS_STEP_OCTETS of the rooms that makeAddressedRoom made. A number above
+   * 2^31 is an object to the engine, and making one for each system call would be garbage; so
+   * they are made once.
    */
-  addresses: readonly unknown[]
+  addresses: unknown[]
   /** Where each frame of the batch begins and how long it is, in octets. */
   at: Int32Array
   length: Int32Array
@@ -40,16 +41,13 @@ export type Ring = Readonly<{
 /** @param base address of the memory, or 0 when no system call will see it */
 export function makeRing(source: WebAssembly.Memory, base: number): Ring {
   const memory = source.buffer
-  const addresses: unknown[] = ['tagged'] // a string first, so that the numbers stay objects
-  for (let at = 0; at < memory.byteLength; at += ADDRESS_STEP_OCTETS) {
-    addresses[at / ADDRESS_STEP_OCTETS] = base + at
-  }
   return {
     octets: new Uint8Array(memory),
     view: new DataView(memory),
     words: new Int32Array(memory),
     base,
-    addresses,
+    // strings first, so that the numbers stay objects
+    addresses: new Array<unknown>(memory.byteLength / ADDRESS_STEP_OCTETS).fill('none'),
     at: new Int32Array(FRAMES_MAX),
     length: new Int32Array(FRAMES_MAX),
     source: new Int32Array(FRAMES_MAX),
@@ -68,5 +66,14 @@ export function makeRoom(ring: Ring, octets: number): number {
   const end = (at + octets + 63) & ~63
   if (end > ring.octets.length) throw new RangeError('the ring is too small for its parts')
   ring.reserved[0] = end
+  return at
+}
+
+/** A room whose addresses are at hand for system calls. */
+export function makeAddressedRoom(ring: Ring, octets: number): number {
+  const at = makeRoom(ring, octets)
+  for (let step = at; step < at + octets; step += ADDRESS_STEP_OCTETS) {
+    ring.addresses[step / ADDRESS_STEP_OCTETS] = ring.base + step
+  }
   return at
 }

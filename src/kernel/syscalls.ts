@@ -59,6 +59,11 @@ export function epollWait(fd: number, events: number, max: number, timeoutMs: nu
   return result < 0 ? -errno() : result
 }
 
+const cSchedYield = libc.func('int sched_yield()')
+export function schedYield(): void {
+  cSchedYield()
+}
+
 const cEpollCreate1 = libc.func('int epoll_create1(int)')
 export const epollCreate1 = (flags: number): number => answer(cEpollCreate1(flags))
 

@@ -3,7 +3,7 @@ import { EAGAIN } from './constants.ts'
 import { IOVEC_LENGTH, IOVEC_OCTETS, writePointerLow } from './message-header.ts'
 import { type FramePort, PIECES_MAX } from './port.ts'
 import {
-  ADDRESS_STEP_OCTETS, FRAME_OCTETS_MAX, makeRoom, type Ring, VNET_HEADER_OCTETS,
+  ADDRESS_STEP_OCTETS, FRAME_OCTETS_MAX, makeAddressedRoom, type Ring, VNET_HEADER_OCTETS,
 } from './ring.ts'
 import { close, read, write, writev } from './syscalls.ts'
 import { writePointer } from './udp-headers.ts'
@@ -22,8 +22,8 @@ export type TapArea = Readonly<{
 
 export function makeTapArea(ring: Ring): TapArea {
   const area = {
-    frames: makeRoom(ring, AREA_OCTETS),
-    vectors: makeRoom(ring, (1 + PIECES_MAX) * IOVEC_OCTETS),
+    frames: makeAddressedRoom(ring, AREA_OCTETS),
+    vectors: makeAddressedRoom(ring, (1 + PIECES_MAX) * IOVEC_OCTETS),
   }
   for (let i = 0; i <= PIECES_MAX; i++) writePointer(ring, area.vectors + i * IOVEC_OCTETS, 0)
   return area
@@ -62,9 +62,8 @@ export class TapPort implements FramePort {
 
   send(at: number, lengthOctets: number): number {
     const start = at - VNET_HEADER_OCTETS
-    const known = start % ADDRESS_STEP_OCTETS === 0
-    const address = known ? this.#ring.addresses[start / ADDRESS_STEP_OCTETS] as number
-      : this.#ring.base + start
+    const ready = this.#ring.addresses[start / ADDRESS_STEP_OCTETS]
+    const address = typeof ready === 'number' ? ready : this.#ring.base + start
     const result = write(this.fd, address, lengthOctets + VNET_HEADER_OCTETS)
     return result < 0 ? result : 0
   }

@@ -6,7 +6,7 @@ import {
   IOVEC_OCTETS, MESSAGE_OCTETS, NAME, NAME_OCTETS, SOCKADDR_OCTETS,
 } from './message-header.ts'
 import { DESTINATIONS_MAX } from './port.ts'
-import { makeRoom, type Ring } from './ring.ts'
+import { makeAddressedRoom, makeRoom, type Ring } from './ring.ts'
 import { SENDERS } from './underlay.ts'
 
 /** Messages of one receive; with UDP_GRO each is a whole train. */
@@ -63,7 +63,7 @@ export function makeSendState(): SendState {
 export function makeReceiveHeaders(ring: Ring): ReceiveHeaders {
   const headers = {
     slots: makeRoom(ring, RECEIVE_BATCH * SLOT_OCTETS),
-    messages: makeRoom(ring, RECEIVE_BATCH * MESSAGE_OCTETS),
+    messages: makeAddressedRoom(ring, RECEIVE_BATCH * MESSAGE_OCTETS),
     names: makeRoom(ring, RECEIVE_BATCH * SOCKADDR_OCTETS),
     controls: makeRoom(ring, RECEIVE_BATCH * RECEIVE_CONTROL_OCTETS),
   }
@@ -86,7 +86,7 @@ export function makeReceiveHeaders(ring: Ring): ReceiveHeaders {
 export function makeSendHeaders(ring: Ring): SendHeaders {
   const headers = {
     names: makeRoom(ring, DESTINATIONS_MAX * SOCKADDR_OCTETS),
-    messages: makeRoom(ring, SENDERS * SEND_BATCH * MESSAGE_OCTETS),
+    messages: makeAddressedRoom(ring, SENDERS * SEND_BATCH * MESSAGE_OCTETS),
     vectors: makeRoom(ring, SENDERS * SEND_PAIRS * 2 * IOVEC_OCTETS),
     controls: makeRoom(ring, SENDERS * SEND_BATCH * SEND_CONTROL_OCTETS),
   }

@@ -1,7 +1,7 @@
 // hot: the state of one packet worker, and the two ways out of it: a local port, or the tunnel
 import type { Clock } from '../base/clock.ts'
 import type { FramePort, Underlay } from '../kernel/port.ts'
-import { makeRoom, type Ring } from '../kernel/ring.ts'
+import { makeAddressedRoom, makeRoom, type Ring } from '../kernel/ring.ts'
 import { ecnOuter } from '../wire/ecn.ts'
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
 import { ipv4Tos } from '../wire/ipv4.ts'
@@ -88,7 +88,7 @@ export function makePlane(parts: PlaneParts): Plane {
     learned: makeLearned(seed, parts.counters),
     frame: makeFrame(),
     headers: makeRoom(parts.ring, NETWORKS_MAX * VXLAN_HEADER_OCTETS),
-    scratch: makeRoom(parts.ring, SCRATCH_OCTETS),
+    scratch: makeAddressedRoom(parts.ring, SCRATCH_OCTETS),
     vnet: makeRoom(parts.ring, VIRTIO_HEADER_OCTETS),
     heads: makeRoom(parts.ring, HEAD_SLOTS_MAX * HEAD_SLOT_OCTETS),
     headsUsed: 0,
