@@ -5,7 +5,9 @@
 // the last.
 import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV4, ETHER_HEADER_OCTETS } from '../wire/ether.ts'
-import { IPV4_HEADER_OCTETS, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
+import {
+  IPV4_HEADER_OCTETS, ipv4DontFragment, ipv4Identification, PROTOCOL_TCP, PROTOCOL_UDP,
+} from '../wire/ipv4.ts'
 import {
   TCP_ACK, TCP_CHECKSUM_FIELD, TCP_CWR, TCP_FIN, tcpFlags, tcpHeaderOctets, TCP_PSH, TCP_RST,
   TCP_SYN, tcpSequence, TCP_URG,
@@ -69,7 +71,19 @@ export function joins(plane: Plane, key: number, slot: number, type: number): bo
   if (bundles.count[key] === (isTcp ? BUNDLE_PIECES_MAX : UDP_BUNDLE_MAX)) return false
   if (isTcp && tcpSequence(view, frame.l4At) !== bundles.sequence[key]) return false
   if (!sameHeaders(view, frame, bundles.at[key]!, isTcp)) return false
+  if (!keepsIdentification(view, frame, bundles.at[key]!, bundles.count[key]!)) return false
   return verify(plane, key)
+}
+
+/**
+ * Whoever takes the bundle apart counts identifications up from the first one. Nobody may change
+ * that of a packet that may be fragmented; that of any other means nothing: RFC 6864 section 4.
+ */
+function keepsIdentification(view: DataView, frame: Frame, first: number, count: number): boolean {
+  if (frame.etherType !== ETHERTYPE_IPV4 || ipv4DontFragment(view, frame.l3At)) return true
+  const step = ipv4Identification(view, frame.l3At)
+    - ipv4Identification(view, first + ETHER_HEADER_OCTETS)
+  return (step & 0xffff) === count
 }
 
 /** Ethernet, IP, ports, and of TCP acknowledgment, window, flags but PSH, and options. */
