@@ -5,14 +5,15 @@
 // that its flow may be in.
 import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV6, ETHER_HEADER_OCTETS } from '../wire/ether.ts'
-import { IPV4_HEADER_OCTETS } from '../wire/ipv4.ts'
+import { IPV4_HEADER_OCTETS, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
+import { PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
 import { TCP_CHECKSUM_FIELD, tcpFlags, TCP_PSH, tcpSequence } from '../wire/tcp.ts'
 import { UDP_CHECKSUM_FIELD } from '../wire/udp.ts'
 import { GSO_NONE, GSO_UDP, VIRTIO_HEADER_OCTETS, writeVirtioGso } from '../wire/virtio.ts'
 import { bundleType, isPushed, joins, l4HeadOctets } from './bundle-match.ts'
 import { BUNDLES, BUNDLE_PIECES_MAX } from './bundle-state.ts'
 import { COUNT_COALESCED, COUNT_TAP_OUT } from './counters.ts'
-import { flowHash, parseFrame } from './frame.ts'
+import { flowHash, type Frame, parseFrame } from './frame.ts'
 import { prepareForPort } from './partial.ts'
 import { deliver, gatherTo, HEAD_LEAD_OCTETS, type Plane } from './plane.ts'
 
@@ -25,8 +26,8 @@ export function deliverBundled(plane: Plane, slot: number): void {
   const { frame, bundles } = plane
   const view = plane.ring.view
   if (frame.ipHeaderOctets === 0) return deliverSingle(plane, slot)
-  // A later fragment shows no ports: it may belong to any flow.
-  if (frame.protocol < 0) {
+  // A fragment, or what stands behind an extension header, may belong to any flow.
+  if (!showsFlow(frame)) {
     flushBundles(plane)
     return deliverSingle(plane, slot)
   }
@@ -38,6 +39,13 @@ export function deliverBundled(plane: Plane, slot: number): void {
   }
   if (type === GSO_NONE || isPushed(view, frame)) return deliverSingle(plane, slot)
   begin(plane, key, slot, type)
+}
+
+/** Whether the ports stand where they are looked for, or there are none. */
+function showsFlow(frame: Frame): boolean {
+  if (frame.etherType !== ETHERTYPE_IPV6) return frame.protocol >= 0
+  return frame.protocol === PROTOCOL_TCP || frame.protocol === PROTOCOL_UDP
+    || frame.protocol === PROTOCOL_ICMPV6
 }
 
 /** Let go of everything: at the end of a batch nothing may wait. */
