@@ -1,10 +1,8 @@
-// One host for the tests of super-frames: a packet worker without its thread whose ports pass virtio
-// headers, and whose underlay brings datagrams as a real one does: many at once, end to end.
+// One host for the tests of super-frames: a packet worker without its thread. Its ports pass virtio
+// headers, and its underlay brings datagrams as a real one does: many at once, end to end.
 import { ManualClock } from '../base/clock.ts'
 import { linkLocalWords, parseIpv4, parseMac } from '../base/text.ts'
-import {
-  ERRNO_MAX, type FramePort, type Underlay,
-} from '../kernel/port.ts'
+import { ERRNO_MAX, type FramePort, type Underlay } from '../kernel/port.ts'
 import { FRAME_OCTETS_MAX, makeRing, makeRoom, type Ring } from '../kernel/ring.ts'
 import { COUNT_NAMES, DROP_NAMES } from './counter-names.ts'
 import { makeCounters } from './counters.ts'
@@ -28,6 +26,8 @@ const UNDERLAY_LEAD_OCTETS = 2
 class SuperPort implements FramePort {
   readonly inbox: Passed[] = []
   readonly outbox: Passed[] = []
+  /** What the kernel says to every write: 0, or minus errno. */
+  answer = 0
   readonly #ring: Ring
   readonly #area: number
 
@@ -48,6 +48,7 @@ class SuperPort implements FramePort {
   }
 
   send(at: number, lengthOctets: number): number {
+    if (this.answer < 0) return this.answer
     const { octets } = this.#ring
     this.outbox.push({ header: octets.slice(at - 10, at), octets: octets.slice(at,
       at + lengthOctets) })
@@ -56,6 +57,7 @@ class SuperPort implements FramePort {
 
   gather(headAt: number, headOctets: number, pieceAt: Int32Array, pieceOctets: Int32Array,
     first: number, count: number): number {
+    if (this.answer < 0) return this.answer
     const { octets } = this.#ring
     const parts = [octets.slice(headAt + 10, headAt + headOctets)]
     for (let i = first; i < first + count; i++) {
