@@ -40,24 +40,19 @@ export type SendHeaders = Readonly<{
   controls: number
 }>
 
-/** What waits in each sender: numbers by sender. */
-export type SendState = Readonly<{
-  messages: Int32Array
-  pairs: Int32Array
-  /** The open train: datagram size (0: none is open), destination, TOS, datagrams and octets. */
-  segment: Int32Array
-  destination: Int32Array
-  tos: Int32Array
-  count: Int32Array
-  octets: Int32Array
-}>
+// What waits in each sender: a row of STATE_WORDS numbers in one list, so that they share a cache line.
+export const STATE_WORDS = 8
+export const MESSAGES = 0
+export const PAIRS = 1
+/** The open train: datagram size (0: none is open), destination, TOS, datagrams and octets. */
+export const SEGMENT = 2
+export const DESTINATION = 3
+export const TOS = 4
+export const COUNT = 5
+export const OCTETS = 6
 
-export function makeSendState(): SendState {
-  const perSender = (): Int32Array => new Int32Array(SENDERS)
-  return {
-    messages: perSender(), pairs: perSender(), segment: perSender(), destination: perSender(),
-    tos: perSender(), count: perSender(), octets: perSender(),
-  }
+export function makeSendState(): Int32Array {
+  return new Int32Array(SENDERS * STATE_WORDS)
 }
 
 export function makeReceiveHeaders(ring: Ring): ReceiveHeaders {

@@ -15,9 +15,9 @@ import {
   MESSAGE_OCTETS, NAME, RECEIVED_OCTETS, SOCKADDR_OCTETS, writePointerLow,
 } from './message-header.ts'
 import {
-  CONTROL_TOS_AT, makeReceiveHeaders, makeSendHeaders, makeSendState, RECEIVE_BATCH,
-  RECEIVE_CONTROL_OCTETS, type ReceiveHeaders, SEND_BATCH, SEND_CONTROL_OCTETS, SEND_PAIRS,
-  type SendHeaders, type SendState, SLOT_LEAD_OCTETS, SLOT_OCTETS,
+  CONTROL_TOS_AT, COUNT, DESTINATION, makeReceiveHeaders, makeSendHeaders, makeSendState, MESSAGES,
+  OCTETS, PAIRS, RECEIVE_BATCH, RECEIVE_CONTROL_OCTETS, type ReceiveHeaders, SEGMENT, SEND_BATCH,
+  SEND_CONTROL_OCTETS, SEND_PAIRS, type SendHeaders, SLOT_LEAD_OCTETS, SLOT_OCTETS, STATE_WORDS, TOS,
 } from './udp-headers.ts'
 import { closeUnderlay, SENDERS, type UnderlaySockets } from './underlay.ts'
 
@@ -34,7 +34,8 @@ export class UdpPort implements Underlay {
   readonly #low: number
   readonly #in: ReceiveHeaders
   readonly #out: SendHeaders
-  readonly #state: SendState
+  /** What waits in each sender, see udp-headers.ts. */
+  readonly #state: Int32Array
   /** The largest datagram that may be part of a train; 0: the kernel has no trains. */
   #segmentMax: number
 
@@ -78,24 +79,25 @@ export class UdpPort implements Underlay {
     bodyAt: number, bodyOctets: number): void {
     const state = this.#state
     const sender = flow & (SENDERS - 1)
+    const row = sender * STATE_WORDS
     const octets = headOctets + bodyOctets
-    if (state.pairs[sender] === SEND_PAIRS) this.#flushSender(sender)
+    if (state[row + PAIRS] === SEND_PAIRS) this.#flushSender(sender)
     if (!this.#joinsTrain(sender, destination, tos, octets)) {
       this.#beginMessage(sender, destination, tos, octets)
     }
     const pair = (this.#out.vectors
-      + (sender * SEND_PAIRS + state.pairs[sender]!) * 2 * IOVEC_OCTETS) >> 2
+      + (sender * SEND_PAIRS + state[row + PAIRS]!) * 2 * IOVEC_OCTETS) >> 2
     const words = this.#ring.words
     words[pair] = this.#low + headAt
     words[pair + 2] = headOctets
     words[pair + 4] = this.#low + bodyAt
     words[pair + 6] = bodyOctets
-    state.pairs[sender]! += 1
+    state[row + PAIRS]! += 1
   }
 
   flush(): void {
     for (let sender = 0; sender < SENDERS; sender++) {
-      if (this.#state.messages[sender] !== 0) this.#flushSender(sender)
+      if (this.#state[row + MESSAGES] !== 0) this.#flushSender(sender)
     }
   }
 
@@ -143,35 +145,37 @@ export class UdpPort implements Underlay {
   /** Whether the datagram can follow the one before in a train; notes that it does. */
   #joinsTrain(sender: number, destination: number, tos: number, octets: number): boolean {
     const state = this.#state
-    if (octets > state.segment[sender]! || state.destination[sender] !== destination
-      || state.tos[sender] !== tos || state.count[sender] === TRAIN_MAX
-      || state.octets[sender]! + octets > TRAIN_OCTETS_MAX) return false
-    const index = sender * SEND_BATCH + state.messages[sender]! - 1
+    const row = sender * STATE_WORDS
+    if (octets > state[row + SEGMENT]! || state[row + DESTINATION] !== destination
+      || state[row + TOS] !== tos || state[row + COUNT] === TRAIN_MAX
+      || state[row + OCTETS]! + octets > TRAIN_OCTETS_MAX) return false
+    const index = sender * SEND_BATCH + state[row + MESSAGES]! - 1
     const message = this.#out.messages + index * MESSAGE_OCTETS
     const control = this.#out.controls + index * SEND_CONTROL_OCTETS
     const view = this.#ring.view
-    state.count[sender]! += 1
-    state.octets[sender]! += octets
-    if (state.count[sender] === 2) {
-      view.setUint16(control + CMSG_DATA, state.segment[sender]!, true)
+    state[row + COUNT]! += 1
+    state[row + OCTETS]! += octets
+    if (state[row + COUNT] === 2) {
+      view.setUint16(control + CMSG_DATA, state[row + SEGMENT]!, true)
       writePointerLow(view, message + CONTROL, this.#low + control)
       const control2 = tos === 0 ? ONE_CONTROL_OCTETS : 2 * ONE_CONTROL_OCTETS
       view.setInt32(message + CONTROL_OCTETS, control2, true)
     }
-    view.setInt32(message + IOV_COUNT, state.count[sender]! * 2, true)
+    view.setInt32(message + IOV_COUNT, state[row + COUNT]! * 2, true)
     // Only the last of a train may be shorter: it closes the train.
-    if (octets < state.segment[sender]!) state.segment[sender] = 0
+    if (octets < state[row + SEGMENT]!) state[row + SEGMENT] = 0
     return true
   }
 
   #beginMessage(sender: number, destination: number, tos: number, octets: number): void {
     const state = this.#state
-    if (state.messages[sender] === SEND_BATCH) this.#flushSender(sender)
-    const index = sender * SEND_BATCH + state.messages[sender]!
+    const row = sender * STATE_WORDS
+    if (state[row + MESSAGES] === SEND_BATCH) this.#flushSender(sender)
+    const index = sender * SEND_BATCH + state[row + MESSAGES]!
     const message = this.#out.messages + index * MESSAGE_OCTETS
     const control = this.#out.controls + index * SEND_CONTROL_OCTETS + CONTROL_TOS_AT
     const vector = this.#out.vectors
-      + (sender * SEND_PAIRS + state.pairs[sender]!) * 2 * IOVEC_OCTETS
+      + (sender * SEND_PAIRS + state[row + PAIRS]!) * 2 * IOVEC_OCTETS
     const view = this.#ring.view
     writePointerLow(view, message + NAME,
       this.#low + this.#out.names + destination * SOCKADDR_OCTETS)
@@ -180,19 +184,20 @@ export class UdpPort implements Underlay {
     writePointerLow(view, message + CONTROL, this.#low + control)
     view.setInt32(message + CONTROL_OCTETS, tos === 0 ? 0 : ONE_CONTROL_OCTETS, true)
     if (tos !== 0) view.setInt32(control + CMSG_DATA, tos, true)
-    state.messages[sender]! += 1
-    state.destination[sender] = destination
-    state.tos[sender] = tos
-    state.count[sender] = 1
-    state.octets[sender] = octets
-    state.segment[sender] = octets <= this.#segmentMax ? octets : 0
+    state[row + MESSAGES]! += 1
+    state[row + DESTINATION] = destination
+    state[row + TOS] = tos
+    state[row + COUNT] = 1
+    state[row + OCTETS] = octets
+    state[row + SEGMENT] = octets <= this.#segmentMax ? octets : 0
   }
 
   /** What is refused is let go and the rest goes on: one bad destination must not stop others. */
   #flushSender(sender: number): void {
     const state = this.#state
+    const row = sender * STATE_WORDS
     const fd = this.#sockets.senders[sender]!
-    const count = state.messages[sender]!
+    const count = state[row + MESSAGES]!
     const first = this.#out.messages + sender * SEND_BATCH * MESSAGE_OCTETS
     let done = 0
     while (done < count) {
@@ -209,9 +214,9 @@ export class UdpPort implements Underlay {
       else this.#refuse(-sent, datagrams)
       done += 1
     }
-    state.messages[sender] = 0
-    state.pairs[sender] = 0
-    state.segment[sender] = 0
+    state[row + MESSAGES] = 0
+    state[row + PAIRS] = 0
+    state[row + SEGMENT] = 0
   }
 
   /** Send the datagrams of a train one by one, and make no more trains. */

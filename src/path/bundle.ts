@@ -10,7 +10,8 @@ import { PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
 import { TCP_CHECKSUM_FIELD, tcpFlags, TCP_PSH, tcpSequence } from '../wire/tcp.ts'
 import { UDP_CHECKSUM_FIELD } from '../wire/udp.ts'
 import { GSO_NONE, GSO_UDP, VIRTIO_HEADER_OCTETS, writeVirtioGso } from '../wire/virtio.ts'
-import { bundleType, isPushed, joins, l4HeadOctets } from './bundle-match.ts'
+import { VXLAN_HEADER_OCTETS } from '../wire/vxlan.ts'
+import { bundleType, continuation, isPushed, l4HeadOctets } from './bundle-match.ts'
 import { BUNDLES, BUNDLE_PIECES_MAX } from './bundle-state.ts'
 import { COUNT_COALESCED, COUNT_TAP_OUT } from './counters.ts'
 import { flowHash, type Frame, parseFrame } from './frame.ts'
@@ -34,11 +35,35 @@ export function deliverBundled(plane: Plane, slot: number): void {
   const key = flowHash(view, frame) & (BUNDLES - 1)
   const type = bundleType(plane)
   if (bundles.count[key] !== 0) {
-    if (type !== GSO_NONE && joins(plane, key, slot, type)) return append(plane, key)
+    const payload = type === bundles.type[key] && slot === bundles.slot[key]
+      ? continuation(plane, key, frame.at, frame.lengthOctets) : -1
+    if (payload >= 0) return append(plane, key, frame.at, payload)
     flushBundle(plane, key)
   }
   if (type === GSO_NONE || isPushed(view, frame)) return deliverSingle(plane, slot)
   begin(plane, key, slot, type)
+}
+
+/**
+ * The short way for the datagram at `at`: it goes on where the latest bundle ends, from the same
+ * VTEP, with the same outer TOS octet and VXLAN header. All that would be looked up for it has been
+ * for the bundle's first frame, a moment ago. Answers false when it must go the long way.
+ */
+export function continueLatest(plane: Plane, at: number, lengthOctets: number): boolean {
+  const { bundles } = plane
+  const key = bundles.latest[0]!
+  if (key < 0 || bundles.latestSource[0] !== plane.source || bundles.latestTos[0] !== plane.tos) {
+    return false
+  }
+  const view = plane.ring.view
+  const header = bundles.at[key]! - VXLAN_HEADER_OCTETS
+  if (view.getInt32(at) !== view.getInt32(header)
+    || view.getInt32(at + 4) !== view.getInt32(header + 4)) return false
+  const frameAt = at + VXLAN_HEADER_OCTETS
+  const payload = continuation(plane, key, frameAt, lengthOctets)
+  if (payload < 0) return false
+  append(plane, key, frameAt, payload)
+  return true
 }
 
 /** Whether the ports stand where they are looked for, or there are none. */
@@ -76,22 +101,23 @@ function begin(plane: Plane, key: number, slot: number, type: number): void {
   bundles.pieceAt[key * BUNDLE_PIECES_MAX] = frame.l4At + head
   bundles.pieceOctets[key * BUNDLE_PIECES_MAX] = payload
   bundles.open[0]! += 1
+  bundles.latest[0] = key
+  bundles.latestSource[0] = plane.source
+  bundles.latestTos[0] = plane.tos
 }
 
-function append(plane: Plane, key: number): void {
-  const { frame, bundles } = plane
-  const view = plane.ring.view
+function append(plane: Plane, key: number, at: number, payload: number): void {
+  const { bundles } = plane
   const count = bundles.count[key]!
-  const payload = frame.l4Octets - l4HeadOctets(view, frame)
   const piece = key * BUNDLE_PIECES_MAX + count
-  bundles.pieceAt[piece] = frame.l4At + frame.l4Octets - payload
+  bundles.pieceAt[piece] = at + bundles.headOctets[key]!
   bundles.pieceOctets[piece] = payload
   bundles.octets[key]! += payload
   bundles.count[key] = count + 1
-  const isTcp = bundles.type[key] !== GSO_UDP
-  if (isTcp) {
+  if (bundles.type[key] !== GSO_UDP) {
+    const l4At = at + bundles.l4At[key]! - bundles.at[key]!
     bundles.sequence[key] = (bundles.sequence[key]! + payload) | 0
-    bundles.flags[key]! |= tcpFlags(view, frame.l4At) & TCP_PSH
+    bundles.flags[key]! |= tcpFlags(plane.ring.view, l4At) & TCP_PSH
   }
   // A shorter one is the last that a bundle can take, and what is pushed is wanted now.
   if (payload < bundles.size[key]! || bundles.flags[key] !== 0) flushBundle(plane, key)
@@ -102,6 +128,7 @@ function flushBundle(plane: Plane, key: number): void {
   const count = bundles.count[key]!
   bundles.count[key] = 0
   bundles.open[0]! -= 1
+  if (bundles.latest[0] === key) bundles.latest[0] = -1
   parseFrame(ring.view, bundles.at[key]!, bundles.lengthOctets[key]!, bundleFrame)
   if (count === 1) {
     prepareForPort(plane, bundleFrame)

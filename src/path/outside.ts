@@ -5,7 +5,7 @@ import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wi
 import { setIpv4Tos } from '../wire/ipv4.ts'
 import { setIpv6TrafficClass } from '../wire/ipv6.ts'
 import { VXLAN_HEADER_OCTETS, vxlanVni } from '../wire/vxlan.ts'
-import { deliverBundled, flushBundles } from './bundle.ts'
+import { continueLatest, deliverBundled, flushBundles } from './bundle.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
   DROP_SOURCE_IS_GROUP, DROP_SOURCE_IS_LOCAL, DROP_TRUNCATED, DROP_UNKNOWN_MAC, DROP_UNKNOWN_VTEP,
@@ -27,14 +27,16 @@ export function fromUnderlay(plane: Plane): number {
   for (let i = 0; i < count; i++) {
     const lengthOctets = ring.length[i]! - VXLAN_HEADER_OCTETS
     countFrame(plane.counters, COUNT_UNDERLAY_IN, Math.max(0, lengthOctets))
-    open(plane, ring.at[i]!, lengthOctets, ring.source[i]!, ring.tos[i]!)
+    plane.source = ring.source[i]!
+    plane.tos = ring.tos[i]!
+    if (!continueLatest(plane, ring.at[i]!, lengthOctets)) open(plane, ring.at[i]!, lengthOctets)
   }
   flushBundles(plane)
   return count
 }
 
-function open(plane: Plane, at: number, lengthOctets: number, source: number, tos: number): void {
-  const { frame, tables } = plane
+function open(plane: Plane, at: number, lengthOctets: number): void {
+  const { frame, tables, source, tos } = plane
   const view = plane.ring.view
   if (lengthOctets === -1 - VXLAN_HEADER_OCTETS) return drop(plane, DROP_TRUNCATED)
   if (lengthOctets < 0) return drop(plane, DROP_MALFORMED)

@@ -62,6 +62,9 @@ export type Plane = {
   readonly onePieceOctets: Int32Array
   /** Outer DSCP: the inner one, or 0. */
   readonly inheritDscp: boolean
+  /** The datagram that is being opened: its VTEP, and its outer TOS octet. */
+  source: number
+  tos: number
   tables: Tables
   nowSeconds: number
   /** Entries of the learned table are still to age out in this second. */
@@ -98,6 +101,8 @@ export function makePlane(parts: PlaneParts): Plane {
     onePieceAt: new Int32Array(1),
     onePieceOctets: new Int32Array(1),
     tables: makeTables(buildImage({ generation: 0, networks: [], ports: [], members: [] })),
+    source: 0,
+    tos: 0,
     nowSeconds: 0,
     ageing: false,
     icmpLeft: ICMP_PER_SECOND,
