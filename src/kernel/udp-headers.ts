@@ -40,7 +40,7 @@ export type SendHeaders = Readonly<{
   controls: number
 }>
 
-// What waits in each sender: a row of STATE_WORDS numbers in one list, so that they share a cache line.
+// What waits in each sender: a row of STATE_WORDS numbers in one list, to share a cache line.
 export const STATE_WORDS = 8
 export const MESSAGES = 0
 export const PAIRS = 1

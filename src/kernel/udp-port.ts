@@ -17,7 +17,8 @@ import {
 import {
   CONTROL_TOS_AT, COUNT, DESTINATION, makeReceiveHeaders, makeSendHeaders, makeSendState, MESSAGES,
   OCTETS, PAIRS, RECEIVE_BATCH, RECEIVE_CONTROL_OCTETS, type ReceiveHeaders, SEGMENT, SEND_BATCH,
-  SEND_CONTROL_OCTETS, SEND_PAIRS, type SendHeaders, SLOT_LEAD_OCTETS, SLOT_OCTETS, STATE_WORDS, TOS,
+  SEND_CONTROL_OCTETS, SEND_PAIRS, type SendHeaders, SLOT_LEAD_OCTETS, SLOT_OCTETS, STATE_WORDS,
+  TOS,
 } from './udp-headers.ts'
 import { closeUnderlay, SENDERS, type UnderlaySockets } from './underlay.ts'
 
@@ -97,7 +98,7 @@ export class UdpPort implements Underlay {
 
   flush(): void {
     for (let sender = 0; sender < SENDERS; sender++) {
-      if (this.#state[row + MESSAGES] !== 0) this.#flushSender(sender)
+      if (this.#state[sender * STATE_WORDS + MESSAGES] !== 0) this.#flushSender(sender)
     }
   }
 
