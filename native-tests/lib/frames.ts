@@ -66,9 +66,17 @@ export async function sendFrames(lab: Lab, where: string, device: string,
   await lab.out(where, 'perl', '-e', SEND_FRAMES, device, ...frames)
 }
 
-/** Send datagrams from any port of a host to the VXLAN port of another. */
+// linux/in.h: AF_INET 2; struct sockaddr_in
+const SEND_DATAGRAMS = `
+  use strict;
+  my ($host, @datagrams) = @ARGV;
+  my $place = pack("S n C4 x8", 2, 4789, split(/[.]/, $host));
+  socket(my $socket, 2, 2, 0) or die "socket: $!";
+  send($socket, pack("H*", $_), 0, $place) or die "send: $!" for @datagrams;
+`
+
+/** Send datagrams from any port of a host to the VXLAN port of the address `to`. */
 export async function sendDatagrams(lab: Lab, host: string, to: string,
   ...datagrams: string[]): Promise<void> {
-  const words = datagrams.map(octets => octets.replaceAll(/../g, '\\x$&'))
-  await lab.sh(host, words.map(octets => `printf '${octets}' >/dev/udp/${to}/4789`).join('\n'))
+  await lab.out(host, 'perl', '-e', SEND_DATAGRAMS, to, ...datagrams)
 }

@@ -6,7 +6,9 @@
 // identifications go up, FIN and PSH only on the last, CWR only on the first (RFC 3168 section
 // 6.1.2).
 import { foldSum } from '../wire/checksum.ts'
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
+import { ipv6Upper } from '../wire/ipv6.ts'
 import { tcpHeaderOctets } from '../wire/tcp.ts'
 import {
   GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP, virtioChecksumOffset, virtioChecksumStart, virtioGsoSize,
@@ -33,10 +35,14 @@ const IPV4_CHECKSUM = 10
 const IPV6_PAYLOAD = 4
 const IPV6_HEADER_OCTETS = 40
 
-/** Octets of the largest frame that plane.frame will be on the tunnel, or -1: it cannot be cut. */
+/**
+ * Octets of the largest frame that plane.frame will be on the tunnel, or -1 when its virtio header
+ * and its own headers disagree. A kernel writes no such header, but a task may send any through a
+ * packet socket.
+ */
 export function largestSegment(view: DataView, frame: Frame): number {
   const type = virtioGsoType(view, frame.vnetAt)
-  if (type === GSO_NONE) return frame.lengthOctets
+  if (type === GSO_NONE) return mayComplete(view, frame) ? frame.lengthOctets : -1
   const l4At = frame.at + virtioChecksumStart(view, frame.vnetAt)
   const size = virtioGsoSize(view, frame.vnetAt)
   const end = frame.at + frame.lengthOctets
@@ -50,18 +56,33 @@ export function largestSegment(view: DataView, frame: Frame): number {
   return frame.lengthOctets < headOctets + size ? frame.lengthOctets : headOctets + size
 }
 
+/** Whether the checksum stands in what IP carries: what is before that has been checked already. */
+function mayComplete(view: DataView, frame: Frame): boolean {
+  if (!virtioNeedsChecksum(view, frame.vnetAt)) return true
+  const fieldAt = frame.at + virtioChecksumStart(view, frame.vnetAt)
+    + virtioChecksumOffset(view, frame.vnetAt)
+  return frame.etherType !== ETHERTYPE_ARP && fieldAt >= frame.l3At + frame.ipHeaderOctets
+    && fieldAt + 2 <= frame.at + frame.lengthOctets
+}
+
 function isCuttable(view: DataView, frame: Frame, type: number, l4At: number,
   end: number): boolean {
-  if (!virtioNeedsChecksum(view, frame.vnetAt)) return false
-  if (frame.ipHeaderOctets === 0 || l4At < frame.l3At + frame.ipHeaderOctets) return false
+  if (!virtioNeedsChecksum(view, frame.vnetAt) || frame.ipHeaderOctets === 0) return false
   if (type === GSO_TCPV4 && frame.etherType !== ETHERTYPE_IPV4) return false
   if (type === GSO_TCPV6 && frame.etherType !== ETHERTYPE_IPV6) return false
+  const protocol = type === GSO_UDP ? PROTOCOL_UDP : PROTOCOL_TCP
+  if (!standsAt(view, frame, l4At, protocol)) return false
   const offset = virtioChecksumOffset(view, frame.vnetAt)
-  if (type === GSO_UDP) {
-    return offset === UDP_CHECKSUM
-  }
+  if (type === GSO_UDP) return offset === UDP_CHECKSUM
   if (type !== GSO_TCPV4 && type !== GSO_TCPV6) return false
   return offset === TCP_CHECKSUM && tcpHeaderOctets(view, l4At, end - l4At) >= 0
+}
+
+/** Whether IP, too, has a header of this protocol there; in IPv6 behind extensions perhaps. */
+function standsAt(view: DataView, frame: Frame, l4At: number, protocol: number): boolean {
+  if (l4At === frame.l4At) return frame.protocol === protocol
+  if (frame.etherType !== ETHERTYPE_IPV6) return false
+  return ipv6Upper(view, frame.l3At, frame.l4Octets) === ((l4At - frame.l3At) << 8 | protocol)
 }
 
 /** Queue plane.frame for one VTEP, in as many datagrams as it takes. `tos` is outerTos() of it. */
@@ -82,7 +103,6 @@ function completeChecksum(plane: Plane): void {
   view.setUint8(frame.vnetAt, 0)
   const start = virtioChecksumStart(view, frame.vnetAt)
   const field = start + virtioChecksumOffset(view, frame.vnetAt)
-  if (field + 2 > frame.lengthOctets) return
   const sum = ~ring.sum(frame.at + start, frame.lengthOctets - start) & 0xffff
   // Zero would mean "no checksum" to UDP; both are the same number (RFC 768).
   view.setUint16(frame.at + field, sum === 0 ? 0xffff : sum)
