@@ -10,7 +10,8 @@ import { writePointer } from './udp-headers.ts'
 
 /** Frames of one read of a TAP, so that one endpoint cannot keep the others waiting. */
 export const TAP_BATCH_FRAMES = 64
-const AREA_OCTETS = 1 << 20
+/** Four super-frames: what is read is sent before it leaves the second-level cache. */
+const AREA_OCTETS = 1 << 18
 const SLOT_OCTETS_MAX = (FRAME_OCTETS_MAX + VNET_HEADER_OCTETS + 63) & ~63
 
 /** What all TAPs of one worker share: a batch is finished before the next TAP is read. */
