@@ -124,9 +124,9 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
       networks.splice(networks.indexOf(find(networks, which, 'network')), 1)
     },
     vteps: () => vteps,
-    addVtep: async ({ address, network }) => {
+    addVtep: async ({ address, network, remoteChecksum = false }) => {
       const [host = '', port = '4789'] = address.split(':')
-      const view = { address: host, port: Number(port), network: network ?? null }
+      const view = { address: host, port: Number(port), network: network ?? null, remoteChecksum }
       vteps.push(view)
       return view
     },

@@ -54,11 +54,13 @@ export const vtepAdd = z.strictObject({
   address: hostPort,
   /** Only for this network; absent: for every network. */
   network: name.optional(),
+  /** The VTEP finishes inner checksums for us; only one of our own that agreed. */
+  remoteChecksum: z.boolean().optional(),
 })
 export type VtepAdd = z.input<typeof vtepAdd>
 
 /** DELETE /v1/vteps/:address */
-export const vtepRemove = vtepAdd
+export const vtepRemove = vtepAdd.omit({ remoteChecksum: true })
 
 export const taskRun = z.strictObject({
   name: name.optional(),

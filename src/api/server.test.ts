@@ -83,7 +83,7 @@ test('networks: create, list, show, remove', async t => {
 test('tables: VTEPs and what was learned', async t => {
   const { client, asked } = await served(t)
   const view = await client.addVtep({ address: '192.168.56.12:4790', network: 'mynet' })
-  t.deepEqual(view, { address: '192.168.56.12', port: 4790, network: 'mynet' })
+  t.like(view, { address: '192.168.56.12', port: 4790, network: 'mynet' })
   t.deepEqual(await client.vteps(), [view])
   await client.removeVtep({ address: '192.168.56.12:4790', network: 'mynet' })
   t.deepEqual(asked, ['remove vtep 192.168.56.12:4790 mynet'])

@@ -49,6 +49,9 @@ export function memberRows(vteps: VtepRecord[], network: NetworkRecord, n: numbe
   const shared = vteps.filter(vtep => vtep.network === null
     && !own.some(other => other.address === vtep.address))
   return [...own, ...shared].map(vtep => ({
-    network: n, address: parseIpv4(vtep.address), port: vtep.port,
+    network: n,
+    address: parseIpv4(vtep.address),
+    port: vtep.port,
+    remoteChecksum: vtep.remoteChecksum,
   }))
 }

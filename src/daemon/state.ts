@@ -28,6 +28,8 @@ const vtep = z.object({
   port: z.int(),
   /** Id of the only network that it serves, or null for every one. */
   network: z.string().nullable(),
+  /** It finishes inner checksums for us. */
+  remoteChecksum: z.boolean().default(false),
 })
 
 const endpoint = z.object({

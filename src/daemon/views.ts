@@ -33,7 +33,13 @@ export type NetworkView = {
   vteps: string[]
 }
 
-export type VtepView = { address: string; port: number; network: string | null }
+export type VtepView = {
+  address: string
+  port: number
+  network: string | null
+  /** It agreed to finish inner checksums: remote checksum offload. */
+  remoteChecksum: boolean
+}
 
 export type TaskState = 'created' | 'running' | 'stopping' | 'exited' | 'failed'
 
@@ -104,7 +110,11 @@ export type NetworkSpec = {
   labels: Record<string, string>
 }
 
-export type VtepSpec = { address: string; network?: string | undefined }
+export type VtepSpec = {
+  address: string
+  network?: string | undefined
+  remoteChecksum?: boolean | undefined
+}
 
 export type TaskSpec = {
   name?: string | undefined

@@ -32,11 +32,16 @@ export class Vteps {
       throw new UsageError(`${text} is not the address of another host; `
         + 'a VTEP is named by its unicast underlay address', { address: text })
     }
+    if (spec.remoteChecksum === true && !config.underlay.udpChecksum) {
+      throw new ConflictError('remote checksums need real outer ones, or damage would go unseen; '
+        + 'set underlay.udpChecksum: true')
+    }
     const network = spec.network === undefined ? null
       : findNamed('network', state.networks, spec.network).id
-    const record: VtepRecord = { address: text, port, network }
+    const remoteChecksum = spec.remoteChecksum ?? false
+    const record: VtepRecord = { address: text, port, network, remoteChecksum }
     const known = state.vteps.find(vtep => vtep.address === text && vtep.network === network)
-    if (known !== undefined) known.port = port
+    if (known !== undefined) Object.assign(known, { port, remoteChecksum })
     else {
       if (state.vteps.length >= VTEPS_MAX) {
         throw new LimitError(`this node has ${VTEPS_MAX} VTEPs, which is the most it can serve`)
@@ -72,6 +77,7 @@ export class Vteps {
 
   #view(vtep: VtepRecord): VtepView {
     const network = this.#core.state.networks.find(one => one.id === vtep.network)
-    return { address: vtep.address, port: vtep.port, network: network?.name ?? null }
+    return { address: vtep.address, port: vtep.port, network: network?.name ?? null,
+      remoteChecksum: vtep.remoteChecksum }
   }
 }

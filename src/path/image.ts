@@ -28,7 +28,13 @@ export type PortRow = {
 }
 
 /** A VTEP of one network: flooded frames go to each of them. */
-export type MemberRow = { network: number; address: number; port: number }
+export type MemberRow = {
+  network: number
+  address: number
+  port: number
+  /** It finishes inner checksums for us: remote checksum offload, agreed on with it. */
+  remoteChecksum?: boolean
+}
 
 export type ImageRows = {
   generation: number
@@ -77,7 +83,8 @@ export const PORT_WORDS = 11
 export const MEMBER_NETWORK = 0
 export const MEMBER_ADDRESS = 1
 export const MEMBER_PORT = 2
-export const MEMBER_WORDS = 3
+export const MEMBER_REMOTE_CHECKSUM = 3
+export const MEMBER_WORDS = 4
 
 /** Every index is a word `mask`, then mask + 1 words that are 0 or a row number plus one. */
 export const INDEX_SEED = 0x7a6d6573
@@ -93,7 +100,8 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
     networkWords(rows.networks, ports, members),
     portWords(ports, slots),
     Int32Array.from(ports, port => port.slot),
-    Int32Array.from(members.flatMap(m => [m.network, m.address, m.port])),
+    Int32Array.from(members.flatMap(m =>
+      [m.network, m.address, m.port, m.remoteChecksum === true ? 1 : 0])),
     makeIndex(rows.networks.length, n => hash3(INDEX_SEED, rows.networks[n]!.vni, 0, 0)),
     makeIndex(members.length, n => hash3(INDEX_SEED, members[n]!.network, members[n]!.address, 0)),
     makeIndex(ports.length, n => {

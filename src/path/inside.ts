@@ -18,7 +18,7 @@ import {
 } from './image.ts'
 import { findLearned, learn } from './learned.ts'
 import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
-import { largestSegment, tunnel } from './segment.ts'
+import { largestSegment, tunnel, tunnelAlone } from './segment.ts'
 import {
   findMember, findPortByAddress, findPortByMac, listedSlot, networkWord, portWord,
 } from './tables.ts'
@@ -148,7 +148,7 @@ function switchUnicast(plane: Plane, slot: number, network: number): void {
     if (port >= 0) return deliver(plane, port, frame)
     const member = findMember(tables, network, plane.learned.address[entry]!)
     if (member >= 0) {
-      return tunnel(plane, network, member, flowHash(plane.ring.view, frame),
+      return tunnelAlone(plane, network, member, flowHash(plane.ring.view, frame),
         outerTos(plane, frame))
     }
   }

@@ -134,6 +134,8 @@ export type HostOptions = {
   endpoints: readonly (Station & { promiscuous?: boolean })[]
   /** Other VTEPs: they are member 0, 1, … of the network. */
   vteps?: readonly string[]
+  /** They finish checksums for us. */
+  remoteChecksum?: boolean
 }
 
 export const VTEP = '192.168.56.12'
@@ -145,7 +147,7 @@ export class OffloadHost {
 
   constructor(options: HostOptions) {
     const { mtu = 1450, offload = { tcp: true, udp: true }, inheritDscp = true, endpoints,
-      vteps = [VTEP] } = options
+      vteps = [VTEP], remoteChecksum = false } = options
     const ring = makeRing(new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES }), 0)
     ring.octets.fill(0xa5) // noise, so that what is not written shows
     this.underlay = new TrainUnderlay(ring)
@@ -162,7 +164,9 @@ export class OffloadHost {
         return { id: slot + 1, slot, fd: slot + 10, network: 0, macHigh, macLow, promiscuous,
           address: parseIpv4(address), linkLocal: linkLocalWords(mac) }
       }),
-      members: vteps.map(vtep => ({ network: 0, address: parseIpv4(vtep), port: 4789 })),
+      members: vteps.map(vtep => ({
+        network: 0, address: parseIpv4(vtep), port: 4789, remoteChecksum,
+      })),
     })))
   }
 

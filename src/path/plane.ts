@@ -167,10 +167,10 @@ export function headerOf(plane: Plane, network: number): number {
 }
 
 /** Queue plane.frame, a single one, for one VTEP. `tos` is outerTos() of the frame. */
-export function tunnelOne(plane: Plane, network: number, member: number, flow: number,
+export function tunnelOne(plane: Plane, headerAt: number, member: number, flow: number,
   tos: number): void {
   const { frame } = plane
-  plane.underlay.queue(member, flow, tos, headerOf(plane, network), VXLAN_HEADER_OCTETS, frame.at,
+  plane.underlay.queue(member, flow, tos, headerAt, VXLAN_HEADER_OCTETS, frame.at,
     frame.lengthOctets)
   countFrame(plane.counters, COUNT_UNDERLAY_OUT, frame.lengthOctets)
 }

@@ -14,26 +14,22 @@ import {
   GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP, virtioChecksumOffset, virtioChecksumStart, virtioGsoSize,
   virtioGsoType, virtioNeedsChecksum,
 } from '../wire/virtio.ts'
-import { VXLAN_HEADER_OCTETS } from '../wire/vxlan.ts'
+import {
+  markRemoteChecksum, REMOTE_CHECKSUM_START_MAX, VXLAN_HEADER_OCTETS,
+} from '../wire/vxlan.ts'
 import { COUNT_SEGMENTED, COUNT_UNDERLAY_OUT } from './counters.ts'
 import type { Frame } from './frame.ts'
+import { MEMBER_REMOTE_CHECKSUM } from './image.ts'
 import {
   flush, headerOf, HEAD_LEAD_OCTETS, HEAD_SLOTS_MAX, HEAD_SLOT_OCTETS, type Plane, tunnelOne,
 } from './plane.ts'
+import {
+  finishIp, finishTcp, finishUdp, ipv4Base, leaveChecksum, pseudoBase, tcpBase, TCP_CHECKSUM,
+  udpBase, UDP_CHECKSUM,
+} from './segment-head.ts'
+import { memberWord } from './tables.ts'
 
-const TCP_SEQUENCE = 4
-const TCP_OFFSET_AND_FLAGS = 12
-const TCP_CHECKSUM = 16
-const UDP_LENGTH = 4
-const UDP_CHECKSUM = 6
 const UDP_HEADER_OCTETS = 8
-const FIN_PSH = 0x09
-const CWR = 0x80
-const IPV4_TOTAL = 2
-const IPV4_ID = 4
-const IPV4_CHECKSUM = 10
-const IPV6_PAYLOAD = 4
-const IPV6_HEADER_OCTETS = 40
 
 /**
  * Octets of the largest frame that plane.frame will be on the tunnel, or -1 when its virtio header
@@ -90,9 +86,33 @@ export function tunnel(plane: Plane, network: number, member: number, flow: numb
   tos: number): void {
   if (virtioGsoType(plane.ring.view, plane.frame.vnetAt) === GSO_NONE) {
     completeChecksum(plane)
-    return tunnelOne(plane, network, member, flow, tos)
+    return tunnelOne(plane, headerOf(plane, network), member, flow, tos)
   }
-  tunnelSegments(plane, headerOf(plane, network), member, flow, tos)
+  tunnelSegments(plane, headerOf(plane, network), member, flow, tos, false)
+}
+
+/**
+ * As tunnel(), for the only VTEP that gets this frame: one that agreed to finish checksums gets
+ * them partial. A frame for several must not be, for all of them share its octets.
+ */
+export function tunnelAlone(plane: Plane, network: number, member: number, flow: number,
+  tos: number): void {
+  const { frame } = plane
+  const view = plane.ring.view
+  const start = virtioChecksumStart(view, frame.vnetAt)
+  if (memberWord(plane.tables, member, MEMBER_REMOTE_CHECKSUM) === 0
+    || !virtioNeedsChecksum(view, frame.vnetAt) || (start & 1) !== 0
+    || start > REMOTE_CHECKSUM_START_MAX) return tunnel(plane, network, member, flow, tos)
+  const headerAt = headerOf(plane, network)
+  if (virtioGsoType(view, frame.vnetAt) !== GSO_NONE) {
+    return tunnelSegments(plane, headerAt, member, flow, tos, true)
+  }
+  const isUdp = virtioChecksumOffset(view, frame.vnetAt) === UDP_CHECKSUM
+  const header = makeRoomForHead(plane) + HEAD_LEAD_OCTETS - VXLAN_HEADER_OCTETS
+  view.setInt32(header, view.getInt32(headerAt))
+  view.setInt32(header + 4, view.getInt32(headerAt + 4))
+  markRemoteChecksum(view, header, start, isUdp)
+  tunnelOne(plane, header, member, flow, tos)
 }
 
 /** Finish a single frame's checksum in place: it leaves the machine, where nobody else would. */
@@ -110,7 +130,7 @@ function completeChecksum(plane: Plane): void {
 
 /** Queue every segment of the super-frame for one VTEP; largestSegment has found it cuttable. */
 function tunnelSegments(plane: Plane, headerAt: number, member: number, flow: number,
-  tos: number): void {
+  tos: number, isRemote: boolean): void {
   const { frame, ring } = plane
   const view = ring.view
   const isTcp = virtioGsoType(view, frame.vnetAt) !== GSO_UDP
@@ -121,6 +141,8 @@ function tunnelSegments(plane: Plane, headerAt: number, member: number, flow: nu
   const size = virtioGsoSize(view, frame.vnetAt)
   const l3Sum = frame.etherType === ETHERTYPE_IPV4 ? ipv4Base(plane) : -1
   const l4Sum = isTcp ? tcpBase(plane, l4At, l4HeadOctets) : udpBase(plane, l4At)
+  const field = view.getUint16(l4At + (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM))
+  const pseudo = pseudoBase(plane, l4At, field)
   let index = 0
   for (let at = frame.at + headOctets; at < end; at += size) {
     const octets = end - at < size ? end - at : size
@@ -128,10 +150,12 @@ function tunnelSegments(plane: Plane, headerAt: number, member: number, flow: nu
     copyHead(plane, head, headerAt, headOctets)
     const shift = head + HEAD_LEAD_OCTETS - frame.at
     finishIp(view, frame, shift, index, l4At - frame.l3At + l4HeadOctets + octets, l3Sum)
-    const sum = l4Sum + l4HeadOctets + octets + ring.sum(at, octets)
+    const l4Octets = l4HeadOctets + octets
+    const sum = isRemote ? 0 : l4Sum + l4Octets + ring.sum(at, octets)
     const offset = at - frame.at - headOctets
     if (isTcp) finishTcp(view, l4At, shift, offset, offset === 0, at + octets === end, sum)
-    else finishUdp(view, l4At + shift, UDP_HEADER_OCTETS + octets, sum)
+    else finishUdp(view, l4At + shift, l4Octets, sum)
+    if (isRemote) leaveChecksum(view, head, l4At, shift, isTcp, foldSum(pseudo + l4Octets))
     plane.underlay.queue(member, flow, tos, head + HEAD_LEAD_OCTETS - VXLAN_HEADER_OCTETS,
       VXLAN_HEADER_OCTETS + headOctets, at, octets)
     index += 1
@@ -166,67 +190,4 @@ function copyHead(plane: Plane, head: number, headerAt: number, headOctets: numb
   }
   ring.view.setInt32(to - 8, ring.view.getInt32(headerAt))
   ring.view.setInt32(to - 4, ring.view.getInt32(headerAt + 4))
-}
-
-/** Sum of the IPv4 header without what changes: adding ~word takes a word away. */
-function ipv4Base(plane: Plane): number {
-  const { ring, frame } = plane
-  const view = ring.view
-  const at = frame.l3At
-  return ring.sum(at, frame.ipHeaderOctets) + (~view.getUint16(at + IPV4_TOTAL) & 0xffff)
-    + (~view.getUint16(at + IPV4_ID) & 0xffff) + (~view.getUint16(at + IPV4_CHECKSUM) & 0xffff)
-}
-
-/** Sum of pseudo-header and TCP header without length, sequence number, flags and checksum. */
-function tcpBase(plane: Plane, l4At: number, headOctets: number): number {
-  const view = plane.ring.view
-  const field = view.getUint16(l4At + TCP_CHECKSUM)
-  return foldSum(plane.ring.sum(l4At, headOctets) + (~view.getUint16(l4At + TCP_SEQUENCE) & 0xffff)
-    + (~view.getUint16(l4At + TCP_SEQUENCE + 2) & 0xffff)
-    + (~view.getUint16(l4At + TCP_OFFSET_AND_FLAGS) & 0xffff) + (~field & 0xffff)
-    + pseudoBase(plane, l4At, field))
-}
-
-function udpBase(plane: Plane, l4At: number): number {
-  const view = plane.ring.view
-  return foldSum(view.getUint16(l4At) + view.getUint16(l4At + 2)
-    + pseudoBase(plane, l4At, view.getUint16(l4At + UDP_CHECKSUM)))
-}
-
-/** The field holds the pseudo-header's sum; its length is taken out, each segment has its own. */
-function pseudoBase(plane: Plane, l4At: number, field: number): number {
-  const octets = plane.frame.at + plane.frame.lengthOctets - l4At
-  return field + (~foldSum(octets) & 0xffff)
-}
-
-function finishIp(view: DataView, frame: Frame, shift: number, index: number, octets: number,
-  base: number): void {
-  const at = frame.l3At + shift
-  if (base < 0) {
-    view.setUint16(at + IPV6_PAYLOAD, octets - IPV6_HEADER_OCTETS)
-    return
-  }
-  const id = (view.getUint16(frame.l3At + IPV4_ID) + index) & 0xffff
-  view.setUint16(at + IPV4_TOTAL, octets)
-  view.setUint16(at + IPV4_ID, id)
-  view.setUint16(at + IPV4_CHECKSUM, ~foldSum(base + octets + id) & 0xffff)
-}
-
-function finishTcp(view: DataView, l4At: number, shift: number, offset: number, isFirst: boolean,
-  isLast: boolean, sum: number): void {
-  const at = l4At + shift
-  const sequence = (view.getInt32(l4At + TCP_SEQUENCE) + offset) | 0
-  const flags = view.getUint16(l4At + TCP_OFFSET_AND_FLAGS)
-    & ~((isFirst ? 0 : CWR) | (isLast ? 0 : FIN_PSH))
-  view.setInt32(at + TCP_SEQUENCE, sequence)
-  view.setUint16(at + TCP_OFFSET_AND_FLAGS, flags)
-  const whole = sum + (sequence >>> 16) + (sequence & 0xffff) + flags
-  view.setUint16(at + TCP_CHECKSUM, ~foldSum(whole) & 0xffff)
-}
-
-/** The length stands in the header and, counted in `sum` already, in the pseudo-header. */
-function finishUdp(view: DataView, at: number, octets: number, sum: number): void {
-  const checksum = ~foldSum(sum + octets) & 0xffff
-  view.setUint16(at + UDP_LENGTH, octets)
-  view.setUint16(at + UDP_CHECKSUM, checksum === 0 ? 0xffff : checksum)
 }

@@ -34,9 +34,9 @@ test('vtep add, ls and rm; fdb ls', async t => {
   await run('vtep', 'add', '192.168.56.12')
   await cli(t, ['vtep', 'add', '--socket', socketPath, '192.168.56.13:8472', '--network', 'mynet'])
   t.is((await run('vtep', 'ls')).stdout, [
-    'ADDRESS         PORT   NETWORK',
-    '192.168.56.12   4789   *',
-    '192.168.56.13   8472   mynet', '',
+    'ADDRESS         PORT   NETWORK   CHECKSUM',
+    '192.168.56.12   4789   *         ours',
+    '192.168.56.13   8472   mynet     ours', '',
   ].join('\n'))
   t.like(await run('vtep', 'rm', '192.168.56.13', '--network', 'mynet'), { code: 0 })
   t.is(asked.at(-1), 'remove vtep 192.168.56.13 mynet')

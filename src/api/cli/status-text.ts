@@ -38,12 +38,13 @@ function endpointsText({ endpoints }: StatusView): string {
 }
 
 function vtepsText({ vteps }: StatusView): string {
-  return section(['VTEP', 'PORT', 'NETWORK'], vteps.map(vtepRow))
+  return section(['VTEP', 'PORT', 'NETWORK', 'CHECKSUM'], vteps.map(vtepRow))
 }
 
 /** Address, port and network of a VTEP; "*" is every network. */
 export function vtepRow(vtep: StatusView['vteps'][number]): string[] {
-  return [vtep.address, String(vtep.port), vtep.network ?? '*']
+  const checksum = vtep.remoteChecksum ? 'remote' : 'ours'
+  return [vtep.address, String(vtep.port), vtep.network ?? '*', checksum]
 }
 
 function countersText(heading: string, counters: Record<string, number>): string {

@@ -12,7 +12,7 @@ export function define(command: Command): void {
     .action(async ({ json }: { json?: boolean }) => {
       const vteps = await clientOf(command).vteps()
       if (json === true) printJson(vteps)
-      else print(tableText(['ADDRESS', 'PORT', 'NETWORK'], vteps.map(vtepRow)))
+      else print(tableText(['ADDRESS', 'PORT', 'NETWORK', 'CHECKSUM'], vteps.map(vtepRow)))
     })
   addSocketOption(command)
   addExample(command, 'tapmesh vtep ls')
