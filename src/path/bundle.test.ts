@@ -286,7 +286,7 @@ test('a frame that differs in anything passes singly, and the others around it',
     const isSingle = cameSingly(got, sent[place]!)
     // A flow of its own, or a sequence number from which the rest of the flow does not go on.
     if (!isSingle) throw new Error(`${change[0]}, IP protocol ${protocol}, ${end - l4At} octets`)
-  }), { seed: SEED, numRuns: 800, includeErrorInReport: true })
+  }), { seed: SEED, numRuns: 500, includeErrorInReport: true })
   t.deepEqual([...seen].sort(), CHANGES.map(([name]) => name).sort())
 })
 
@@ -323,8 +323,8 @@ test('one wrong bit is never hidden: the frame passes singly as it is, or is dro
     // No receiver would have taken it either: another address, or not even a frame of ours.
     if (bit % bits >> 3 >= 12) throw new Error(`bit ${bit % bits} is behind the addresses`)
     dropped += 1
-  }), { seed: SEED, numRuns: 2000, includeErrorInReport: true })
-  t.true(dropped > 20, `${dropped} dropped`)
+  }), { seed: SEED, numRuns: 1000, includeErrorInReport: true })
+  t.true(dropped > 10, `${dropped} dropped`)
 })
 
 test('a VLAN tag, IPv4 options or an IPv6 extension: each frame singly, in order', t => {
@@ -434,7 +434,7 @@ function mixture(seed: number): Sent[] {
 
 test('flows that are mixed keep their order, whatever of them does not fit', t => {
   let coalesced = 0
-  for (let run = 0; run < 300; run++) {
+  for (let run = 0; run < 120; run++) {
     const host = makeHost()
     const random = makeRandom(SEED + run)
     const sent = mixture(SEED + run)
@@ -445,7 +445,7 @@ test('flows that are mixed keep their order, whatever of them does not fit', t =
     const order = overtaken(got, sent)
     if (order !== '') return t.fail(`TAPMESH_SEED=${SEED} run ${run}: ${order}`)
   }
-  t.true(coalesced > 10_000, `${coalesced} put together`)
+  t.true(coalesced > 3000, `${coalesced} put together`)
 })
 
 /** Fragments show no ports, so none may pass anything of its IP version that came before it. */

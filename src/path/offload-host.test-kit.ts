@@ -9,7 +9,7 @@ import { makeCounters } from './counters.ts'
 import { BROADCAST, ether, payloadOf, type Station } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
 import { fromPort } from './inside.ts'
-import type { Passed } from './offload.test-kit.ts'
+import { joined, type Passed } from './offload.test-kit.ts'
 import { fromUnderlay } from './outside.ts'
 import { adoptTables, makePlane, type Offload, type Plane } from './plane.ts'
 import { makeTables } from './tables.ts'
@@ -64,7 +64,7 @@ class SuperPort implements FramePort {
       parts.push(octets.slice(pieceAt[i], pieceAt[i]! + pieceOctets[i]!))
     }
     this.outbox.push({ header: octets.slice(headAt, headAt + 10),
-      octets: new Uint8Array(Buffer.concat(parts)) })
+      octets: joined(...parts) })
     return 0
   }
 
@@ -116,8 +116,8 @@ class TrainUnderlay implements Underlay {
   flush(): void {
     this.flushes += 1
     for (const { parts, ...rest } of this.#queued) {
-      const octets = new Uint8Array(Buffer.concat(parts.map(([at, length]) =>
-        this.#ring.octets.slice(at, at + length))))
+      const octets = joined(...parts.map(([at, length]) =>
+        this.#ring.octets.slice(at, at + length)))
       this.outbox.push({ ...rest, octets })
     }
     this.#queued.length = 0
@@ -192,8 +192,8 @@ export class OffloadHost {
   fromTunnel(frames: readonly Uint8Array[], { vtep = VTEP, tos = 0, batch = 2048 } = {}): Passed[] {
     for (let next = 0; next < frames.length; next += batch) {
       for (const frame of frames.slice(next, next + batch)) {
-        this.underlay.inbox.push({ octets: new Uint8Array(Buffer.concat([VXLAN_HEADER, frame])),
-          source: parseIpv4(vtep), tos })
+        this.underlay.inbox.push({ octets: joined(VXLAN_HEADER, frame), source: parseIpv4(vtep),
+          tos })
       }
       while (this.underlay.inbox.length > 0) fromUnderlay(this.plane)
     }

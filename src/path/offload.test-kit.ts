@@ -38,6 +38,11 @@ export function plainChecksum(...parts: Uint8Array[]): number {
   return 0xffff - sum
 }
 
+/** One after the other; quicker than spreading them. */
+export function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts))
+}
+
 /** Where things stand in a frame. */
 export type Shape = {
   version: 4 | 6
@@ -144,8 +149,8 @@ export function segmentsOf(frame: Uint8Array, size: number): Uint8Array[] {
   const begin = payloadAt(frame, shape)
   const segments: Uint8Array[] = []
   for (let at = begin; at < shape.end; at += size) {
-    const part = Uint8Array.of(...frame.subarray(0, begin),
-      ...frame.subarray(at, Math.min(at + size, shape.end)))
+    const part = joined(frame.subarray(0, begin),
+      frame.subarray(at, Math.min(at + size, shape.end)))
     const view = viewOf(part)
     if (shape.version === 4) {
       view.setUint16(shape.l3At + 4, (view.getUint16(shape.l3At + 4) + segments.length) % 65_536)
@@ -327,8 +332,9 @@ export type SuperFrame = Passed & { spec: SuperSpec; payload: Uint8Array; size: 
 
 function fillOf({ fill, seed }: SuperSpec, octets: number): Uint8Array {
   const random = makeRandom(seed)
-  return new Uint8Array(octets).map(() =>
-    fill === 'random' ? random() & 255 : fill === 'ones' ? 255 : 0)
+  const payload = new Uint8Array(octets).fill(fill === 'ones' ? 255 : 0)
+  if (fill === 'random') for (let i = 0; i < octets; i++) payload[i] = random() & 255
+  return payload
 }
 
 function transportHead(spec: SuperSpec): Uint8Array {
