@@ -10,11 +10,18 @@ import {
 } from './constants.ts'
 import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
-export const SOURCE_PORT_FIRST = 49_152
-export const SOURCE_PORTS = 16_384
+/**
+ * RFC 7348 section 5 gives 49152 to 65535. The first of them is left out: tcpdump takes it for a
+ * protocol of its own (BCM-LI-SHIM) and would not show what is inside.
+ */
+export const SOURCE_PORT_FIRST = 49_153
+export const SOURCE_PORTS = 16_383
 /** Sending sockets, a power of two. */
 export const SENDERS = 16
 export const SOCKET_BUFFER_OCTETS = 8 << 20
+const SOCK_FPROG_OCTETS = 16
+const SOCK_FILTER_OCTETS = 8
+const BPF_RET_K = 0x06
 const SK_MEMINFO_DROPS = 8 // linux/sock_diag.h
 
 export type UnderlaySpec = Readonly<{
@@ -109,7 +116,7 @@ function bindError(errno: number, spec: UnderlaySpec): Error {
 
 /** The i-th part of the source port range, from its first free port on. */
 function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
-  const part = SOURCE_PORTS / SENDERS
+  const part = Math.floor(SOURCE_PORTS / SENDERS)
   const first = SOURCE_PORT_FIRST + i * part
   let result = 0
   for (let port = first; port < first + part; port++) {
@@ -123,13 +130,15 @@ function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
 
 /** A sender must not collect what strangers send to its port: `ret #0` lets nothing in. */
 function dropAllInput(fd: number): void {
-  const instruction = new Uint8Array(8)
-  new DataView(instruction.buffer).setUint16(0, 0x06, true) // BPF_RET | BPF_K, linux/filter.h
-  const program = new Uint8Array(16)
+  // struct sock_fprog and its one struct sock_filter (linux/filter.h) in one memory: what only an
+  // address refers to could be collected before the kernel reads it.
+  const program = new Uint8Array(SOCK_FPROG_OCTETS + SOCK_FILTER_OCTETS)
   const view = new DataView(program.buffer)
   view.setUint16(0, 1, true)
-  view.setBigUint64(8, BigInt(addressOf(instruction)), true)
-  const result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program)
+  view.setBigUint64(8, BigInt(addressOf(program) + SOCK_FPROG_OCTETS), true)
+  view.setUint16(SOCK_FPROG_OCTETS, BPF_RET_K, true)
+  const result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER,
+    program.subarray(0, SOCK_FPROG_OCTETS))
   if (result < 0) throw new KernelError('setsockopt SO_ATTACH_FILTER', -result)
 }
 
