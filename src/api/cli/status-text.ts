@@ -20,8 +20,16 @@ function factsText({ node, version, pid, startedAt, underlay, plane }: StatusVie
       + `MTU ${underlay.mtu}, checksum ${checksum}`],
     ['Plane', `generation ${plane.generation}, ${counted(plane.networks, 'network')}, `
       + `${counted(plane.ports, 'port')}, ${plane.learned} learned`],
+    ['Features', featuresText(plane.features)],
   ]
   return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')
+}
+
+/** What the packet path uses, and what this kernel lacks or the configuration turns off. */
+function featuresText(features: StatusView['plane']['features']): string {
+  const named = (on: boolean): string => Object.entries(features)
+    .filter(([, isOn]) => isOn === on).map(([name]) => name).join(', ')
+  return named(false) === '' ? named(true) : `${named(true) || 'none'}; off: ${named(false)}`
 }
 
 function networksText({ networks }: StatusView): string {
@@ -41,7 +49,7 @@ function vtepsText({ vteps }: StatusView): string {
   return section(['VTEP', 'PORT', 'NETWORK', 'CHECKSUM'], vteps.map(vtepRow))
 }
 
-/** Address, port and network of a VTEP; "*" is every network. */
+/** A VTEP; "*" is every network, and "remote" that it finishes checksums for us. */
 export function vtepRow(vtep: StatusView['vteps'][number]): string[] {
   const checksum = vtep.remoteChecksum ? 'remote' : 'ours'
   return [vtep.address, String(vtep.port), vtep.network ?? '*', checksum]
