@@ -8,6 +8,8 @@ import { pcapFileHeader, pcapRecordHeader } from '../../wire/pcap.ts'
 export type Capture = {
   device: string
   filter: string
+  /** UDP port of the tunnel. */
+  port: number
   /** pcap file, "-" for stdout; undefined: one line per packet on stdout. */
   file: string | undefined
   packetsMax: number
@@ -18,7 +20,7 @@ const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const ETHERTYPE_OCTETS = 2
 
 /** Captures until `packetsMax` have passed or a signal asks to stop, then says how many it saw. */
-export async function capture({ device, filter, file, packetsMax }: Capture): Promise<void> {
+export async function capture({ device, filter, port, file, packetsMax }: Capture): Promise<void> {
   const over = Promise.withResolvers<void>()
   const stop = () => over.resolve()
   let packets = 0
@@ -33,7 +35,7 @@ export async function capture({ device, filter, file, packetsMax }: Capture): Pr
   try {
     const witness = openWitness({ device, filter, onFrame, onError: over.reject })
     try {
-      sink = makeSink(file)
+      sink = makeSink(file, port)
       process.stderr.write(`capturing on ${device}, filter "${filter}"\n`)
       await over.promise
     } finally {
@@ -46,10 +48,10 @@ export async function capture({ device, filter, file, packetsMax }: Capture): Pr
   process.stderr.write(`${packets} packet${packets === 1 ? '' : 's'} captured\n`)
 }
 
-function makeSink(file: string | undefined): Sink {
+function makeSink(file: string | undefined, port: number): Sink {
   if (file === undefined) {
     const take = (frame: DataView<ArrayBuffer>, lengthOctets: number) => {
-      process.stdout.write(`${clockText(wallMicros())} ${lineOf(frame, lengthOctets)}\n`)
+      process.stdout.write(`${clockText(wallMicros())} ${lineOf(frame, lengthOctets, port)}\n`)
     }
     return { take, close: () => {} }
   }
@@ -69,12 +71,12 @@ function makeSink(file: string | undefined): Sink {
 }
 
 /** IP packets with what VXLAN carries; anything else that a filter lets through as plain frame. */
-function lineOf(frame: DataView, lengthOctets: number): string {
+function lineOf(frame: DataView, lengthOctets: number, port: number): string {
   const typeAt = typeFieldAt(frame, 0, lengthOctets)
   const type = typeAt < 0 ? -1 : frame.getUint16(typeAt)
   if (type !== ETHERTYPE_IPV4 && type !== ETHERTYPE_IPV6) return frameLine(frame, 0, lengthOctets)
   const at = typeAt + ETHERTYPE_OCTETS
-  return vxlanLine(frame, at, lengthOctets - at)
+  return vxlanLine(frame, at, lengthOctets - at, port)
 }
 
 /** Microseconds since 1970-01-01 UTC; the package does not hand over libpcap's own time stamp. */
