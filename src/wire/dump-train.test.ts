@@ -17,7 +17,8 @@ function outer(payload: string, port = '12b5'): Uint8Array {
 
 const lineOf = (packet: Uint8Array, port?: number) =>
   vxlanLine(ringOf(packet), AT, packet.length, port)
-const textOf = (frame: Uint8Array) => `VXLAN vni 4097: ${frameLine(ringOf(frame), AT, frame.length)}`
+const textOf = (frame: Uint8Array) =>
+  `VXLAN vni 4097: ${frameLine(ringOf(frame), AT, frame.length)}`
 const START = '192.168.56.11.49153 > 192.168.56.12.4789: '
 
 for (const [name, frame] of [['IPv4', echo], ['IPv6', echo6]] as const) {

@@ -38,7 +38,7 @@ export function frameLine(dv: DataView, at: number, lengthOctets: number): strin
 /**
  * "192.168.56.11.52341 > 192.168.56.12.4789: VXLAN vni 4097: " and the inner frame as frameLine has
  * it. Of a train of datagrams, which a capture shows as one large packet, each further one has a
- * line of its own that begins with "  + ". A packet that is not UDP to `port` is shown as what it is.
+ * line of its own that begins with "  + ". A packet that is not UDP to `port` is shown as it is.
  * @param lengthOctets  of the outer IPv4 or IPv6 packet at `at`
  */
 export function vxlanLine(

@@ -23,7 +23,8 @@ export function define(command: Command): void {
     .action(async (words: string[], options: Options) => {
       const { device, port } = await underlayOf(command, options.interface)
       const filter = words.length === 0 ? `udp port ${port}` : words.join(' ')
-      await capture({ device, filter, port, file: options.write, packetsMax: options.count ?? Infinity })
+      const packetsMax = options.count ?? Infinity
+      await capture({ device, filter, port, file: options.write, packetsMax })
     })
   addSocketOption(command)
   addExample(command, 'tapmesh capture -c 8', 'tapmesh capture host 192.168.56.12 and udp',
