@@ -35,9 +35,14 @@ const statusPath = (directory: string): string => `${directory}/status`
 
 /**
  * @returns the path of the program that `command` names
- * @throws UsageError when PATH has no such program, or the file cannot be executed
+ * @throws UsageError when PATH has no such program, the file cannot be executed, or there is no
+ *                    such working directory
  */
 export function resolveProgram(program: string, workdir: string | null): string {
+  if (workdir !== null && !isDirectory(workdir)) {
+    throw new UsageError(`cannot run "${program}" in ${workdir}: there is no such directory`,
+      { workdir })
+  }
   const places = program.includes('/') ? [program.startsWith('/') ? '' : `${workdir ?? '/'}/`]
     : (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(':').map(dir => `${dir}/`)
   for (const place of places) {
@@ -51,6 +56,14 @@ export function resolveProgram(program: string, workdir: string | null): string 
   const where = program.includes('/') ? 'there is no such executable file'
     : 'PATH has no such program'
   throw new UsageError(`cannot run "${program}": ${where}`, { program })
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 /** Start the command in its namespaces, its output going to the task's log. */
