@@ -1,6 +1,6 @@
 // What commands print: lines, JSON, and the names of things that were acted on one by one.
-import { ApiError, TapmeshError } from '../../base/errors.ts'
-import { complain, EXIT_FAILED, ExitError, lineOf } from './failure.ts'
+import { ApiError, TapmeshError, UsageError } from '../../base/errors.ts'
+import { complain, EXIT_FAILED, EXIT_USAGE, ExitError, lineOf } from './failure.ts'
 
 /** Whoever reads us may stop reading, as `head` does: that is no failure. */
 export function guardOutput(): void {
@@ -22,20 +22,21 @@ export function printJson(value: unknown): void {
 
 /**
  * Does `act` for each name in turn and prints what it gives. One that fails does not keep the
- * others from it, but the exit code is then 1; without a daemon the first failure ends it.
+ * others from it, but the exit code is then 1, or 2 when the words of the command were wrong;
+ * without a daemon the first failure ends it.
  */
 export async function forEachName(
   names: string[], act: (name: string) => Promise<string | number>,
 ): Promise<void> {
-  let failed = false
+  let exitCode = 0
   for (const name of names) {
     try {
       print(String(await act(name)))
     } catch (error) {
       if (!(error instanceof TapmeshError) || error instanceof ApiError) throw error
       complain(lineOf(error))
-      failed = true
+      exitCode = Math.max(exitCode, error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED)
     }
   }
-  if (failed) throw new ExitError(EXIT_FAILED)
+  if (exitCode !== 0) throw new ExitError(exitCode)
 }
