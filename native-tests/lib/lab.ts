@@ -7,7 +7,8 @@ import type { StatusView, TaskView } from '../../src/daemon/views.ts'
 import { lacking, type Needs } from './needs.ts'
 import { Running } from './running.ts'
 
-const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'lab')
+/** Without what tap adds to every Node that a test starts: a lab runs as it does elsewhere. */
+const LAB = ['env', '-u', 'NODE_OPTIONS', join(import.meta.dirname, '..', '..', 'scripts', 'lab')]
 /** Where the API of a node answers. */
 export const SOCKET = '/run/tapmesh/tapmesh.sock'
 const UP_TIMEOUT_MS = 60_000
@@ -65,7 +66,7 @@ export class Lab {
   words(where: string, command: readonly string[]): string[] {
     const [host = '', task] = where.split('/')
     const inside = task === undefined ? [] : ['ip', 'netns', 'exec', `tm-${task}`]
-    return [SCRIPT, 'exec', '--name', this.name, host, '--', ...inside, ...command]
+    return [...LAB, 'exec', '--name', this.name, host, '--', ...inside, ...command]
   }
 
   /** Run a command to its end; it may fail. */
@@ -135,7 +136,7 @@ export class Lab {
   }
 
   async #lab(words: string[], timeoutMs: number): Promise<ExecResult> {
-    const result = await exec([SCRIPT, ...words, '--name', this.name], timeoutMs)
+    const result = await exec([...LAB, ...words, '--name', this.name], timeoutMs)
     if (result.code === 0) return result
     throw new Error(`scripts/lab ${words.join(' ')}: ${result.stderr}`)
   }
