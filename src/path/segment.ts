@@ -102,7 +102,9 @@ export function tunnelAlone(plane: Plane, network: number, member: number, flow:
   const start = virtioChecksumStart(view, frame.vnetAt)
   if (memberWord(plane.tables, member, MEMBER_REMOTE_CHECKSUM) === 0
     || !virtioNeedsChecksum(view, frame.vnetAt) || (start & 1) !== 0
-    || start > REMOTE_CHECKSUM_START_MAX) return tunnel(plane, network, member, flow, tos)
+    || start > REMOTE_CHECKSUM_START_MAX || !isFoundThere(view, frame)) {
+    return tunnel(plane, network, member, flow, tos)
+  }
   const headerAt = headerOf(plane, network)
   if (virtioGsoType(view, frame.vnetAt) !== GSO_NONE) {
     return tunnelSegments(plane, headerAt, member, flow, tos, true)
@@ -113,6 +115,17 @@ export function tunnelAlone(plane: Plane, network: number, member: number, flow:
   view.setInt32(header + 4, view.getInt32(headerAt + 4))
   markRemoteChecksum(view, header, start, isUdp)
   tunnelOne(plane, header, member, flow, tos)
+}
+
+/**
+ * Whether the receiver knows the partial checksum for one, by partial.ts: not behind an extension
+ * header, nor in a tunnel of the task's own.
+ */
+function isFoundThere(view: DataView, frame: Frame): boolean {
+  if (frame.at + virtioChecksumStart(view, frame.vnetAt) !== frame.l4At) return false
+  const offset = virtioChecksumOffset(view, frame.vnetAt)
+  return frame.protocol === PROTOCOL_TCP ? offset === TCP_CHECKSUM
+    : frame.protocol === PROTOCOL_UDP && offset === UDP_CHECKSUM
 }
 
 /** Finish a single frame's checksum in place: it leaves the machine, where nobody else would. */
