@@ -11,7 +11,9 @@ import {
   plainChecksum, PSH, pseudoHeader, segmentsOf, shapeOf, specOf, superFrame, type SuperSpec, TCP,
   UDP, unpacked, virtioWords,
 } from './offload.test-kit.ts'
-import { type HostOptions, OffloadHost } from './offload-host.test-kit.ts'
+import {
+  type Arrival, type HostOptions, OffloadHost, VTEP, VXLAN_HEADER,
+} from './offload-host.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
 const PLAIN = '00'.repeat(10)
@@ -171,6 +173,81 @@ test('congestion that one datagram met is told by the segments that it met', t =
     ...host.fromTunnel(sent.slice(2, 3), { tos: 3 }), ...host.fromTunnel(sent.slice(3), { tos: 2 })]
   t.is(differenceOf(got, marked), '')
 })
+
+test('of two flows in turns, each arrives in one write', t => {
+  const [a, b] = [segments({ segments: 10 }), segments({ segments: 10, sourcePort: 6000, seed: 2 })]
+  const got = makeHost().fromTunnel(a.flatMap((frame, n) => [frame, b[n]!]))
+  t.deepEqual(writes(got), [10, 10])
+  t.is(disorder(got, [...a, ...b]), '')
+})
+
+// ---- what goes on where a bundle ends is not looked at twice: only what is the same in all ----
+
+const STRANGER_VTEP = '192.168.56.66'
+const OTHER_VTEP = '192.168.56.13'
+const OTHERS: [name: string, over: Partial<Arrival>, drop: string][] = [
+  ['a stranger', { vtep: STRANGER_VTEP }, 'drops.unknown_vtep'],
+  ['another network', { header: Uint8Array.of(8, 0, 0, 0, 0, 0x20, 0, 0) }, 'drops.bad_vni'],
+  ['a header without a flag', { header: VXLAN_HEADER.with(0, 0) }, 'drops.bad_flags'],
+  ['a congested way that it cannot tell', { tos: 3 }, 'drops.ecn_congestion'],
+]
+for (const [name, over, drop] of OTHERS) {
+  test(`a segment that goes on in all, from ${name}, is no part of its flow`, t => {
+    for (const place of [1, 2, 3]) {
+      const host = makeHost()
+      const sent = segments({ segments: 5 })
+      const got = host.fromWire(sent.map((frame, n) => n === place ? { frame, ...over }
+        : { frame }))
+      t.is(disorder(got, sent.filter((_, n) => n !== place)), '')
+      t.is(host.counted()[drop], 1)
+      t.is(host.counted()['frames.underlay_in'], 5)
+    }
+  })
+}
+
+test('a flow that moves to another VTEP goes on, and is learned there', t => {
+  const host = makeHost({ vteps: [VTEP, OTHER_VTEP] })
+  const sent = segments({ segments: 6 })
+  const got = host.fromWire(sent.map((frame, n) => ({ frame, vtep: n < 3 ? VTEP : OTHER_VTEP })))
+  t.is(differenceOf(got, sent), '')
+  const [reply] = host.fromPort(0, superFrame(specOf({}), A, B))
+  t.is(reply!.member, 1)
+})
+
+test('reserved bits of a VXLAN header are nobody\'s business, also in the middle', t => {
+  const sent = segments({ segments: 6 })
+  const got = makeHost().fromWire(sent.map((frame, n) => ({ frame,
+    header: n === 3 ? VXLAN_HEADER.with(7, 0xff) : VXLAN_HEADER })))
+  t.is(differenceOf(got, sent), '')
+})
+
+test('congestion in the middle of a batch is told by the segments that met it', t => {
+  const sent = segments({ segments: 9, tos: 2 })
+  const outer = [2, 2, 3, 3, 3, 2, 2, 1, 1]
+  const got = makeHost().fromWire(sent.map((frame, n) => ({ frame, tos: outer[n]! })))
+  const marked = sent.map((frame, n) => finished(frame.with(15, [0, 1, 2, 3][outer[n]!]!),
+    shapeOf(frame)!))
+  t.is(differenceOf(got, marked), '')
+})
+
+test('an empty segment that was padded is no part of the flow around it', t => {
+  for (const version of [4, 6] as const) {
+    const sent = segments({ version, segments: 4, tcpOptions: 0, size: 100 })
+    const head = version === 4 ? 54 : 74
+    const empty = finished(sent[2]!.slice(0, head), shapeOf(sent[2]!)!)
+    viewOf(empty).setUint16(18, version === 4 ? 7 : 20)
+    const padded = finishedPadding(empty, 6)
+    const all = [sent[0]!, sent[1]!, padded, sent[2]!, sent[3]!]
+    const got = makeHost().fromTunnel(all)
+    t.deepEqual(writes(got), [2, 1, 2])
+    t.is(differenceOf(got, all), '')
+  }
+})
+
+/** `frame`, whose header may have changed, and octets that Ethernet adds to a short one. */
+function finishedPadding(frame: Uint8Array, octets: number): Uint8Array {
+  return Uint8Array.of(...finished(frame, shapeOf(frame)!), ...new Uint8Array(octets))
+}
 
 // ---- what is not ----
 

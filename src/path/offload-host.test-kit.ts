@@ -72,6 +72,8 @@ class SuperPort implements FramePort {
 }
 
 export type Datagram = { member: number; flow: number; tos: number; octets: Uint8Array }
+/** A frame from the tunnel, and what is around it. */
+export type Arrival = { frame: Uint8Array; header?: Uint8Array; vtep?: string; tos?: number }
 type Queued = Omit<Datagram, 'octets'> & { parts: [at: number, octets: number][] }
 
 /** As with the real one, what was queued is read when it is flushed, and not before. */
@@ -190,13 +192,20 @@ export class OffloadHost {
    * @returns what the first port got
    */
   fromTunnel(frames: readonly Uint8Array[], { vtep = VTEP, tos = 0, batch = 2048 } = {}): Passed[] {
+    const got: Passed[] = []
     for (let next = 0; next < frames.length; next += batch) {
-      for (const frame of frames.slice(next, next + batch)) {
-        this.underlay.inbox.push({ octets: joined(VXLAN_HEADER, frame), source: parseIpv4(vtep),
-          tos })
-      }
-      while (this.underlay.inbox.length > 0) fromUnderlay(this.plane)
+      const some = frames.slice(next, next + batch)
+      got.push(...this.fromWire(some.map(frame => ({ frame, vtep, tos }))))
     }
+    return got
+  }
+
+  /** Datagrams that one receive brings, each its own way. @returns what the first port got */
+  fromWire(datagrams: readonly Arrival[]): Passed[] {
+    for (const { frame, header = VXLAN_HEADER, vtep = VTEP, tos = 0 } of datagrams) {
+      this.underlay.inbox.push({ octets: joined(header, frame), source: parseIpv4(vtep), tos })
+    }
+    while (this.underlay.inbox.length > 0) fromUnderlay(this.plane)
     return this.received(0)
   }
 

@@ -6,11 +6,13 @@ import fc from 'fast-check'
 import { hexOf } from '../wire/vectors.test-kit.ts'
 import { type Station, station, viewOf } from './frames.test-kit.ts'
 import {
-  A, anySpec, B, faultOf, finished, firstDifference, joinableSpec, type Passed, plainChecksum,
-  pseudoHeader, segmentsOf, shapeOf, specOf, superFrame, type SuperSpec, TCP, UDP, unpacked,
-  virtioHeader, virtioWords,
+  A, anySpec, B, faultOf, finished, firstDifference, joinableSpec, joined, type Passed,
+  plainChecksum, pseudoHeader, segmentsOf, shapeOf, specOf, superFrame, type SuperSpec, TCP, UDP,
+  unpacked, virtioHeader, virtioWords,
 } from './offload.test-kit.ts'
-import { type Datagram, type HostOptions, OffloadHost, opened } from './offload-host.test-kit.ts'
+import {
+  type Datagram, type HostOptions, OffloadHost, opened, VXLAN_HEADER,
+} from './offload-host.test-kit.ts'
 import { HEAD_SLOTS_MAX } from './plane.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
@@ -27,6 +29,9 @@ function hostOf(own: Station, other: Station, over: Partial<HostOptions> = {}): 
   return host
 }
 
+/** The frame behind a VXLAN header, whatever that says. */
+const insideOf = ({ octets }: Datagram): Uint8Array => octets.subarray(8)
+
 function check(fault: string): void {
   if (fault !== '') throw new Error(fault)
 }
@@ -34,18 +39,20 @@ function check(fault: string): void {
 const anyWay = fc.record({
   spec: fc.oneof(anySpec.filter(({ options }) => options < 4), joinableSpec),
   batch: fc.integer({ min: 1, max: 100 }),
+  remoteChecksum: fc.boolean(),
   offload: fc.record({ tcp: fc.boolean(), udp: fc.boolean() }),
 })
 
 test('what one endpoint sends, the other gets: the same segments in order, all sums right', t => {
-  const from = hostOf(A, B)
+  const hosts = [false, true].map(remoteChecksum => hostOf(A, B, { remoteChecksum }))
   let writes = 0
   let frames = 0
-  fc.assert(fc.property(anyWay, ({ spec, batch, offload }) => {
+  fc.assert(fc.property(anyWay, ({ spec, batch, offload, remoteChecksum }) => {
+    const from = hosts[remoteChecksum ? 1 : 0]!
     const to = hostOf(B, A, { offload })
     const whole = superFrame(spec)
     const sent = from.fromPort(0, whole)
-    const got = to.fromTunnel(sent.map(opened), { batch, tos: sent[0]!.tos })
+    const got = to.fromTunnel(sent.map(insideOf), { batch, tos: sent[0]!.tos })
     const arrived = got.flatMap(unpacked)
     check(firstDifference(arrived, segmentsOf(whole.octets, whole.size)))
     for (const frame of arrived) check(faultOf(frame))
@@ -106,6 +113,43 @@ test('a partial checksum is completed for the tunnel, and not for a neighbour', 
   }), { ...REPORT, numRuns: 500 })
   t.pass()
 })
+
+/** What a task's own tunnel sends: TCP with a partial checksum inside of IPv4, or of VXLAN. */
+function nested(isVxlan: boolean): Passed {
+  const inner = partial({ tcpOptions: 0, size: 400 }).octets
+  const inside = isVxlan ? joined(VXLAN_HEADER, inner) : inner.subarray(14)
+  const outer = partial({ protocol: UDP, size: isVxlan ? inside.length : 8 }).octets
+  const octets = joined(outer.subarray(0, isVxlan ? 42 : 34), inside)
+  const view = viewOf(octets)
+  if (!isVxlan) octets[23] = 4 // IPv4 in IPv4, RFC 2003
+  const shape = shapeOf(octets)!
+  view.setUint16(16, octets.length - 14)
+  view.setUint16(24, 0)
+  view.setUint16(24, plainChecksum(octets.subarray(14, 34)))
+  if (isVxlan) {
+    view.setUint16(38, octets.length - 34)
+    view.setUint16(40, 0) // as RFC 7348 section 5 has it
+  }
+  const start = shape.l4At + (isVxlan ? 8 + 8 + 14 : 0) + 20
+  return { octets, header: virtioHeader({ flags: 1, start, offset: 16 }) }
+}
+
+for (const isVxlan of [true, false]) {
+  for (const remoteChecksum of [false, true]) {
+    const how = `${isVxlan ? 'VXLAN' : 'IPv4'}, ${remoteChecksum ? 'by the other' : 'by us'}`
+    test(`a partial checksum inside a task's own tunnel is completed: ${how}`, t => {
+      const sent = nested(isVxlan)
+      const [datagram] = hostOf(A, B, { remoteChecksum }).fromPort(0, sent)
+      const [got, ...more] = hostOf(B, A).fromTunnel([insideOf(datagram!)])
+      t.deepEqual(more, [])
+      t.is(hexOf(got!.header), '00'.repeat(10))
+      const innerAt = isVxlan ? 34 + 8 + 8 : 34 - 14
+      const inner = got!.octets.slice(innerAt)
+      inner.set([8, 0], 12) // IPv4 in IPv4 has no Ethernet header: look at it as if it had
+      t.is(faultOf(inner), '')
+    })
+  }
+}
 
 test('a super-frame for a neighbour stays one', t => {
   const neighbour = station('10.0.1.4')
