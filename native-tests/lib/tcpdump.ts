@@ -29,9 +29,14 @@ export class Tcpdump {
     this.#running = running
   }
 
+  /** What was seen so far, as a pcap file. */
+  file(): Buffer {
+    return Buffer.concat(this.#running.octets)
+  }
+
   /** Frames seen so far, oldest first. */
   frames(): Buffer[] {
-    const file = Buffer.concat(this.#running.octets)
+    const file = this.file()
     const frames: Buffer[] = []
     let at = FILE_HEADER_OCTETS
     while (at + RECORD_HEADER_OCTETS <= file.length) {
