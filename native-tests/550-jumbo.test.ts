@@ -23,8 +23,8 @@ const HASH = streamHash(OCTETS)
 async function setSwitchMtu(): Promise<void> {
   const anchor = readFileSync(`/run/tapmesh-lab/${lab.name}/init`, 'utf8').split(' ')[0] ?? ''
   for (const device of [...lab.nodes, 'client', 'lan']) {
-    const { code, stderr } = await exec(['nsenter', '--target', anchor, '--net', 'ip', 'link', 'set',
-      device, 'mtu', String(UNDERLAY_MTU)])
+    const words = ['ip', 'link', 'set', device, 'mtu', String(UNDERLAY_MTU)]
+    const { code, stderr } = await exec(['nsenter', '--target', anchor, '--net', ...words])
     if (code !== 0) throw new Error(`${device}: ${stderr}`)
   }
 }
