@@ -101,6 +101,6 @@ test('following stops when it is told to', async t => {
   const { seen, abort, done } = follower(path)
   await until(() => seen.text === 'x\n', 'the line')
   abort()
-  await done
+  await t.throwsAsync(done, { name: 'AbortError' }, 'that is not taken for the end of the log')
   t.is(seen.text, 'x\n')
 })

@@ -15,7 +15,7 @@ export type LogReading = {
   tailLines: number | undefined
   /** Settles when no more will be written; what is there then is still sent. */
   ended: Promise<unknown>
-  /** Stops the reading. */
+  /** Stops the reading, which then throws the signal's reason: it is not the end of the log. */
   signal: AbortSignal
 }
 
@@ -42,9 +42,10 @@ export async function* readTaskLog(reading: LogReading): AsyncGenerator<Buffer, 
       const last = over || !follow
       file ??= await openIfThere(path)
       if (file !== null) at = yield* readFrom(file, at, signal)
-      if (last) return
+      if (last) break
       await bell.wait(POLL_MS)
     }
+    signal.throwIfAborted()
   } finally {
     watcher?.close()
     signal.removeEventListener('abort', end)
