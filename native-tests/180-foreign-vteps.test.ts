@@ -37,9 +37,9 @@ lab.test('vtep add, ls and rm', async t => {
   await lab.createNetwork('mynet', lab.nodes)
   const listed = (await vtep('node1', 'ls')).split('\n').map(line => line.split(/ +/))
   t.same(listed, [
-    ['ADDRESS', 'PORT', 'NETWORK'],
-    ['192.168.56.12', '4789', '*'],
-    ['192.168.56.13', '4789', '*'],
+    ['ADDRESS', 'PORT', 'NETWORK', 'CHECKSUM'],
+    ['192.168.56.12', '4789', '*', 'ours'],
+    ['192.168.56.13', '4789', '*', 'ours'],
   ])
   t.equal(await vtep('node1', 'add', '192.168.56.12'), '192.168.56.12')
   t.equal((await lab.status('node1')).vteps.length, 2, 'once more is no second one')
