@@ -1,10 +1,11 @@
 // The main promise: three nodes, one network, and ordinary programs that reach each other.
 import { useLab } from './lib/lab.ts'
-import { curl, iperf, type Iperf, iperfServer, ping, untilReached } from './lib/traffic.ts'
+import { curl, iperf, iperfServer, ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({ nodes: 3, needs: { tools: ['ping', 'curl', 'iperf3'] } })
-const OCTETS = 20_000_000
+/** Far below what any machine moves in a second. */
+const OCTETS_MIN = 1_000_000
 const UDP_OCTETS = 2_000_000
 
 /** Each node's web server, and where a user of that node stands. */
@@ -50,21 +51,18 @@ lab.test('curl gets the page of every node, and is seen from its own address', a
   }
 })
 
-/** iperf3 ends when the sender has written all, so what is still under way then is not counted. */
-function isMoved({ end }: Iperf): boolean {
-  return end.sum_sent.bytes >= OCTETS && end.sum_received.bytes >= OCTETS / 2
-}
-
 lab.test('iperf3 runs in both directions, and between two pairs at once', async t => {
   const servers = [await iperfServer(lab, 'node1/web'), await iperfServer(lab, 'node2/web')]
-  const octets = ['-n', String(OCTETS)]
-  t.ok(isMoved(await iperf(lab, 'node2/web', '10.0.1.11', ...octets)))
-  t.ok(isMoved(await iperf(lab, 'node3/web', '10.0.1.11', ...octets, '-R')))
-  const both = await Promise.all([
-    iperf(lab, 'node3/web', '10.0.1.11', ...octets, '-P', '4'),
-    iperf(lab, 'node1/web', '10.0.1.12', ...octets),
-  ])
-  for (const result of both) t.ok(isMoved(result))
+  const second = ['--time', '1']
+  const results = [
+    await iperf(lab, 'node2/web', '10.0.1.11', ...second),
+    await iperf(lab, 'node3/web', '10.0.1.11', ...second, '--reverse'),
+    ...await Promise.all([
+      iperf(lab, 'node3/web', '10.0.1.11', ...second, '--parallel', '4'),
+      iperf(lab, 'node1/web', '10.0.1.12', ...second),
+    ]),
+  ]
+  for (const { end } of results) t.ok(end.sum_received.bytes >= OCTETS_MIN)
   await Promise.all(servers.map(server => server.stop()))
 })
 

@@ -34,7 +34,8 @@ async function leaves(t: Test, where: string, octets: string): Promise<boolean> 
   const own = where === A ? A_MAC : '02:42:0a:00:01:15'
   const last = frame(BROADCAST, own, EXPERIMENT, '656e64')
   const capture = await tcpdump(lab, 'node2/b', 'eth0', `not ip6 and not ether dst ${A_MAC}`)
-  await sendFrames(lab, where, 'eth0', octets, last)
+  await sendFrames(lab, where, 'eth0', octets)
+  await sendFrames(lab, where, 'eth0', last)
   const seen = () => capture.frames().map(one => one.toString('hex'))
   await until('the last frame', () => seen().includes(last))
   await capture.stop()

@@ -61,15 +61,15 @@ lab.test('vtep add, ls and rm', async t => {
 lab.test('a broadcast goes to every VTEP, once', async t => {
   await lab.bareTask('node1', 'a', 'mynet,ip=10.0.1.11')
   const flooded = await lab.count('node1', 'frames.flooded')
-  const sent = experiment(BROADCAST, '666c6f6f64')
+  // Flows of their own, which may overtake each other; a MAC that nobody knows is flooded, too.
+  const sent = [experiment(BROADCAST, '666c6f6f64'), experiment(NOWHERE, '756e6b')]
   const both = await Promise.all(['node2', 'node3'].map(node =>
     tcpdump(lab, node, 'eth1', ON_THE_WIRE)))
-  await sendFrames(lab, 'node1/a', 'eth0', sent, experiment(NOWHERE, '756e6b'))
+  await sendFrames(lab, 'node1/a', 'eth0', ...sent)
   for (const capture of both) {
     await capture.atLeast(2)
     await capture.stop()
-    t.same(innerFrames(capture, 'node1'), [sent, experiment(NOWHERE, '756e6b')],
-      'so does a frame for a MAC that nobody knows')
+    t.same(innerFrames(capture, 'node1').toSorted(), sent.toSorted())
   }
   t.ok(await lab.count('node1', 'frames.flooded') >= flooded + 4)
 })
@@ -91,8 +91,10 @@ lab.test('what was learned goes to one VTEP only', async t => {
   await untilReached(lab, 'node1/a', '10.0.1.12')
   const known = experiment('02:42:0a:00:01:0c', '6f6e65')
   const last = experiment(BROADCAST, '6c617374')
-  const seen = await arriving('node3', 'node1', 1, () =>
-    sendFrames(lab, 'node1/a', 'eth0', known, last))
+  const seen = await arriving('node3', 'node1', 1, async () => {
+    await sendFrames(lab, 'node1/a', 'eth0', known)
+    await sendFrames(lab, 'node1/a', 'eth0', last)
+  })
   t.same(seen, [last])
   t.match(await lab.tapmesh('node1', 'fdb', 'ls'), /mynet +02:42:0a:00:01:0c +192\.168\.56\.12 /)
 })
