@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'
 import { download, streamHash, streamServer, untilStreams, upload } from './lib/stream-server.ts'
 import { tcpdump } from './lib/tcpdump.ts'
-import { iperf, iperfServer, ping } from './lib/traffic.ts'
+import { iperf, iperfServer, iperfUdp, ping } from './lib/traffic.ts'
 import type { StatusView } from '../src/daemon/views.ts'
 
 const lab = useLab({ nodes: 2, needs: {
@@ -49,10 +49,9 @@ async function checkTraffic(t: Test): Promise<void> {
   for (const direction of [[], ['-R']]) {
     const tcp = await iperf(lab, B, A_ADDRESS, '-n', String(OCTETS), '-P', '2', ...direction)
     t.ok(tcp.end.sum_sent.bytes >= OCTETS, `${tcp.end.sum_sent.bytes} octets`)
-    const { end } = await iperf(lab, B, A_ADDRESS, '--udp', '--bitrate', '40M', '--length', '1400',
+    const packets = await iperfUdp(lab, B, A_ADDRESS, 0.02, '--bitrate', '40M', '--length', '1400',
       '--bytes', '1M', ...direction)
-    const { packets = 0, lost_packets: lost = 0 } = end.sum ?? {}
-    t.ok(packets > 700 && lost <= packets / 50, `${lost} of ${packets} lost`)
+    t.ok(packets > 700, `${packets} packets`)
   }
   await server.stop()
   for (const node of lab.nodes) {

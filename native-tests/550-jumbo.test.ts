@@ -4,7 +4,7 @@ import { exec } from '../src/base/exec.ts'
 import { useLab } from './lib/lab.ts'
 import { download, streamHash, streamServer, untilStreams, upload } from './lib/stream-server.ts'
 import { tcpdump } from './lib/tcpdump.ts'
-import { iperf, iperfServer, ping } from './lib/traffic.ts'
+import { iperfServer, iperfUdp, ping } from './lib/traffic.ts'
 
 const lab = useLab({ nodes: 2, needs: {
   tools: ['ping', 'curl', 'iperf3', 'ethtool', 'tcpdump', 'nsenter'],
@@ -70,10 +70,9 @@ for (const setting of ['on', 'off']) {
     }
     const server = await iperfServer(lab, A)
     for (const direction of [[], ['-R']]) {
-      const { end } = await iperf(lab, B, A_ADDRESS, '--udp', '--bitrate', '100M', '--length',
+      const packets = await iperfUdp(lab, B, A_ADDRESS, 0.02, '--bitrate', '100M', '--length',
         String(MTU - 28), '--bytes', '5M', ...direction)
-      const { packets = 0, lost_packets: lost = 0 } = end.sum ?? {}
-      t.ok(packets > 500 && lost <= packets / 50, `${lost} of ${packets} lost`)
+      t.ok(packets > 500, `${packets} packets`)
     }
     await server.stop()
     for (const node of lab.nodes) {

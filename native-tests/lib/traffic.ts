@@ -52,3 +52,25 @@ export async function iperf(lab: Lab, where: string, target: string,
   if (result.error !== undefined) throw new Error(`iperf3: ${result.error}`)
   return result
 }
+
+const UDP_TRIES = 5
+
+/**
+ * One run of iperf3 with UDP that loses at most `lossMax` of its packets. A machine without a free
+ * processor loses packets in the kernel's queues, so a run may be repeated; a way that is broken
+ * loses them every time.
+ * @param words as for iperf
+ * @returns the packets of that run
+ * @throws Error with the losses of all UDP_TRIES runs
+ */
+export async function iperfUdp(lab: Lab, where: string, target: string, lossMax: number,
+  ...words: string[]): Promise<number> {
+  const losses: string[] = []
+  while (losses.length < UDP_TRIES) {
+    const { end } = await iperf(lab, where, target, '--udp', ...words)
+    const { packets = 0, lost_packets: lost = 0 } = end.sum ?? {}
+    if (packets > 0 && lost <= packets * lossMax) return packets
+    losses.push(`${lost} of ${packets}`)
+  }
+  throw new Error(`UDP is lost again and again: ${losses.join(', ')}`)
+}

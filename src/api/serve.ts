@@ -81,8 +81,8 @@ function watchForEnd(log: Log): { reached: Promise<void>; unwatch(): void } {
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
   process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
+  // The signals stay watched: one more of them, a moment before the end, must not cut it short.
   const unwatch = () => {
-    process.off('SIGTERM', onSignal).off('SIGINT', onSignal)
     process.off('uncaughtException', onFault).off('unhandledRejection', onFault)
   }
   return { reached, unwatch }
