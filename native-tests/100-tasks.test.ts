@@ -26,8 +26,10 @@ async function kernelState() {
       .filter(args => !/ps -eo|bash -euc|sleep infinity/.test(args)),
     namespaces: await sh('ip netns; ls /run/netns'),
     devices: await sh('ls /sys/class/net'),
-    // /run/netns itself becomes a mount point with the first name, as `ip netns` has it.
-    mounts: await sh('cut -d" " -f5 /proc/self/mountinfo | grep -vx /run/netns'),
+    // From the node's own /run on; those before are the machine's. /run/netns itself becomes
+    // a mount point with the first name, as `ip netns` has it.
+    mounts: await sh('cut -d" " -f5 /proc/self/mountinfo | tac | sed "/^\\/run$/q" '
+      + '| grep -vx /run/netns'),
     kept: await sh('ls /var/lib/tapmesh/tasks 2>/dev/null || true'),
   }
 }
