@@ -1,4 +1,5 @@
 // A lab for one test file: up before its first test, gone after its last (docs/LAB.md).
+import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -24,11 +25,20 @@ export function useLab(options: LabOptions): Lab {
   return lab
 }
 
+/** Takes the lab down if this process is killed, by a time-out for one, before it could do so. */
+function downAfter(pid: number, name: string): ChildProcess {
+  const guard = spawn('sh', ['-c', 'tail --pid="$1" -f /dev/null && shift && exec "$@"', 'sh',
+    String(pid), ...LAB, 'down', '--name', name], { detached: true, stdio: 'ignore' })
+  guard.unref()
+  return guard
+}
+
 export class Lab {
   readonly name = `t${process.pid.toString(36)}`
   readonly lacks: string | false
   readonly nodes: readonly string[]
   readonly #running: Running[] = []
+  #guard: ChildProcess | undefined
 
   constructor({ nodes, needs = {} }: LabOptions) {
     this.lacks = lacking(needs)
@@ -41,12 +51,14 @@ export class Lab {
   }
 
   async up(): Promise<void> {
+    this.#guard = downAfter(process.pid, this.name)
     await this.#lab(['up', '--nodes', String(this.nodes.length)], UP_TIMEOUT_MS)
   }
 
   async down(): Promise<void> {
     await Promise.all(this.#running.map(one => one.stop('SIGKILL')))
     await this.#lab(['down'], UP_TIMEOUT_MS)
+    if (this.#guard?.pid !== undefined) process.kill(-this.#guard.pid) // with what it waits by
   }
 
   /** Start, stop, kill or restart the daemon of a node, and wait until that is done. */
