@@ -28,7 +28,10 @@ const FROM = '127.0.0.1'
 const PLACES = ['127.0.0.2', '127.0.0.3'] as const
 const NOWHERE = 2
 const HEAD_OCTETS = 8
-const BODIES_OCTETS = 1 << 20
+/** Bodies overlap; only their first octets are their own. */
+const BODY_STEP = 64
+const BODY_OCTETS_MAX = 9000
+const QUEUED_MAX = 4096
 const skip = lacking({})
 
 /** What one recvmsg brought. */
@@ -82,7 +85,9 @@ class TrainReader {
     }
     const first = slots + i * SLOT_OCTETS + SLOT_LEAD_OCTETS
     for (let offset = 0; offset < octets; offset += train.segment) {
-      train.numbers.push(view.getUint32(first + offset))
+      const number = view.getUint32(first + offset)
+      const isWhole = view.getUint32(first + offset + HEAD_OCTETS) === number
+      train.numbers.push(isWhole ? number : Number.NaN)
     }
     return train
   }
@@ -96,7 +101,7 @@ class Wire {
   readonly #receivers: UnderlaySockets[]
   readonly #ring: Ring
   readonly #heads: number
-  readonly #body: number
+  readonly #bodies: number
   #number = 0
 
   constructor(over: Partial<UnderlaySpec> = {}) {
@@ -107,18 +112,19 @@ class Wire {
     this.readers = this.#receivers.map(({ receiver }) => new TrainReader(receiver))
     PLACES.forEach((place, i) => this.port.setDestination(i, parseIpv4(place), 4789))
     this.port.setDestination(NOWHERE, parseIpv4('192.0.2.1'), 4789)
-    this.#heads = makeRoom(this.#ring, 4096 * HEAD_OCTETS)
-    this.#body = makeRoom(this.#ring, BODIES_OCTETS)
-    this.#ring.octets.fill(0x5a, this.#body, this.#body + BODIES_OCTETS)
+    this.#heads = makeRoom(this.#ring, QUEUED_MAX * HEAD_OCTETS)
+    this.#bodies = makeRoom(this.#ring, QUEUED_MAX * BODY_STEP + BODY_OCTETS_MAX)
   }
 
-  /** Queue datagrams, each with its number as its first four octets, and send them. */
+  /** Queue datagrams, each with its number at the start of head and body, and send them. */
   send(...datagrams: Sent[]): void {
     for (const { octets, to = 0, tos = 0, flow = 0 } of datagrams) {
-      const head = this.#heads + (this.#number % 4096) * HEAD_OCTETS
+      const place = this.#number % QUEUED_MAX
+      const [head, body] = [this.#heads + place * HEAD_OCTETS, this.#bodies + place * BODY_STEP]
       this.#ring.view.setUint32(head, this.#number)
+      this.#ring.view.setUint32(body, this.#number)
       this.#number += 1
-      this.port.queue(to, flow, tos, head, HEAD_OCTETS, this.#body, octets - HEAD_OCTETS)
+      this.port.queue(to, flow, tos, head, HEAD_OCTETS, body, octets - HEAD_OCTETS)
     }
     this.port.flush()
   }
