@@ -80,13 +80,11 @@ export type TaskRun = z.input<typeof taskRun>
 export const taskStop = z.strictObject({
   graceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS),
 })
-export type TaskStop = z.input<typeof taskStop>
 
 export const taskKill = z.strictObject({
   /** "SIGINT", "int" or "2" */
   signal: text.transform(signalOf).default('SIGKILL'),
 })
-export type TaskKill = z.input<typeof taskKill>
 
 /** DELETE /v1/tasks/:task */
 export const taskRemove = z.strictObject({ force: flag.default(false) })

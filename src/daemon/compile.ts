@@ -1,10 +1,8 @@
 // From what the daemon knows to the rows of a table image. The only place that knows both.
 import type { ImageRows, MemberRow, PortRow } from '../path/image.ts'
-import { AGEING_SECONDS, FDB_NETWORK_MAX } from '../path/learned.ts'
+import { FDB_NETWORK_MAX } from '../path/learned.ts'
 import { linkLocalWords, parseIpv4, parseMac } from '../base/text.ts'
 import type { State, TaskRecord, EndpointRecord, VtepRecord, NetworkRecord } from './state.ts'
-
-export const FDB_AGEING_MS = AGEING_SECONDS * 1000
 
 /** @param fds descriptors of the TAPs that are held, by port id; other endpoints are left out */
 export function compileRows(state: State, fds: ReadonlyMap<number, number>,

@@ -20,7 +20,7 @@ import type { NetworkSpec, NetworkView } from './views.ts'
 import { memberRows } from './compile.ts'
 import { endpointView } from './task-view.ts'
 
-/** The smallest packet that every IPv6 link must carry: RFC 8200 section 5. */
+/** What every IPv4 host must be able to receive: RFC 791 section 3.1. */
 export const MTU_MIN_OCTETS = 576
 
 export class Networks {

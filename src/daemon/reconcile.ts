@@ -69,6 +69,7 @@ export class Reconciler {
       task.error = null
       this.#cutLog(task)
     } catch (error) {
+      if (task.endpoints.length === 0) return // it has ended meanwhile, and holds nothing
       const text = error instanceof Error ? error.message : String(error)
       if (task.error !== text) {
         this.#core.log.warn({ task: task.name, err: error }, 'task not healed yet')

@@ -92,7 +92,11 @@ export class Tasks {
       throw error
     }
     if (opened.size === 0) return
-    for (const [portId, fd] of opened) this.#core.fds.set(portId, fd)
+    for (const [portId, fd] of opened) {
+      // The task may have ended meanwhile: then nobody else would ever close this.
+      if (task.endpoints.some(one => one.portId === portId)) this.#core.fds.set(portId, fd)
+      else closeDescriptor(fd)
+    }
     this.#core.publish()
   }
 

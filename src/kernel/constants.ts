@@ -13,7 +13,6 @@ export const EBUSY = 16
 export const EEXIST = 17
 export const ENODEV = 19
 export const EINVAL = 22
-export const EBADFD = 77
 export const EMSGSIZE = 90
 export const EADDRINUSE = 98
 export const EADDRNOTAVAIL = 99
@@ -41,7 +40,6 @@ export const LOCK_NB = 4
 export const TUNSETIFF = 0x400454ca
 export const TUNSETPERSIST = 0x400454cb
 export const TUNSETOFFLOAD = 0x400454d0
-export const TUNSETVNETHDRSZ = 0x400454d8
 export const IFF_TAP = 0x0002
 export const IFF_NO_PI = 0x1000
 export const IFF_VNET_HDR = 0x4000
@@ -60,8 +58,6 @@ export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
-export const SO_SNDBUF = 7
-export const SO_RCVBUF = 8
 export const SO_NO_CHECK = 11
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
@@ -91,12 +87,8 @@ export const UDP_GRO = 104
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2
 export const EPOLLIN = 0x001
-export const EPOLLERR = 0x008
-export const EPOLLHUP = 0x010
 
 // linux/sched.h
-export const CLONE_NEWNS = 0x00020000
-export const CLONE_NEWUTS = 0x04000000
 export const CLONE_NEWNET = 0x40000000
 
 // linux/mount.h

@@ -13,7 +13,6 @@ export const TCP_PSH = 0x08
 export const TCP_ACK = 0x10
 export const TCP_URG = 0x20
 /** RFC 3168 section 6.1. */
-export const TCP_ECE = 0x40
 export const TCP_CWR = 0x80
 
 const DESTINATION_PORT = 2
