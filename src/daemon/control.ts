@@ -84,7 +84,7 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
 
 function endpointsOf(core: Core): EndpointView[] {
   return core.state.tasks.flatMap(task => task.endpoints.flatMap(endpoint => {
-    const network = core.state.networks.find(one => one.id === endpoint.network)
+    const network = core.networksInUse().find(one => one.id === endpoint.network)
     return network === undefined ? [] : [endpointView(task, endpoint, network)]
   }))
 }

@@ -8,7 +8,8 @@ import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
-import { saveState, type EndpointRecord, type State } from './state.ts'
+import { networkMtu } from './path-mtu.ts'
+import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
 
 export class Core {
@@ -46,8 +47,18 @@ export class Core {
   /** Let the packet worker see what is true now. */
   publish(): void {
     this.#generation += 1
-    const rows = compileRows(this.state, this.fds, this.#generation)
+    const state = { ...this.state, networks: this.networksInUse() }
+    const rows = compileRows(state, this.fds, this.#generation)
     this.datapath.publish(buildImage(rows))
+  }
+
+  /** The network as its tasks have it: with the MTU that fits the underlay and its paths now. */
+  inUse(network: NetworkRecord): NetworkRecord {
+    return { ...network, mtu: networkMtu(network.mtu, this.underlay.mtu, this.state.pathMtu) }
+  }
+
+  networksInUse(): NetworkRecord[] {
+    return this.state.networks.map(network => this.inUse(network))
   }
 
   /** Numbers for a new endpoint: a port id that was never used, and the lowest free slot. */

@@ -58,6 +58,12 @@ export async function configureEndpoint(netns: string, endpoint: EndpointRecord,
   })
 }
 
+/** Set the MTU of an endpoint's device, which exists. */
+export async function setEndpointMtu(netns: string, endpoint: EndpointRecord,
+  mtuOctets: number): Promise<void> {
+  await withRtnetlink(netns, rt => setLink(rt, endpoint.interface, { mtu: mtuOctets }))
+}
+
 /** The namespace goes, and every device in it with it. */
 export function removeNetns(netns: string): void {
   deleteNetns(netns)

@@ -15,13 +15,11 @@ import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { NETWORKS_MAX } from '../path/image.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
 import type { Core } from './core.ts'
+import { MTU_MIN_OCTETS } from './path-mtu.ts'
 import type { NetworkRecord } from './state.ts'
 import type { NetworkSpec, NetworkView } from './views.ts'
 import { memberRows } from './compile.ts'
 import { endpointView } from './task-view.ts'
-
-/** What every IPv4 host must be able to receive: RFC 791 section 3.1. */
-export const MTU_MIN_OCTETS = 576
 
 export class Networks {
   readonly #core: Core
@@ -105,8 +103,9 @@ export class Networks {
     this.#pools.get(networkId)?.release(parseIpv4(address), this.#clock.nowMs())
   }
 
-  view(network: NetworkRecord): NetworkView {
+  view(record: NetworkRecord): NetworkView {
     const { state } = this.#core
+    const network = this.#core.inUse(record)
     const { lastGiven: _, ...shown } = network
     return {
       ...shown,

@@ -63,7 +63,7 @@ export class Reconciler {
     try {
       await this.#tasks.attach(task)
       for (const endpoint of task.endpoints) {
-        const network = this.#core.state.networks.find(one => one.id === endpoint.network)
+        const network = this.#core.networksInUse().find(one => one.id === endpoint.network)
         if (network !== undefined) await configureEndpoint(netnsOf(task), endpoint, network)
       }
       task.error = null

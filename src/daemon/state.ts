@@ -67,6 +67,8 @@ const task = z.object({
 const file = z.object({
   format: z.literal(FORMAT),
   nextPortId: z.int(),
+  /** Smallest path MTU of all members, octets, as it was measured last; null: not known. */
+  pathMtu: z.int().nullable().default(null),
   networks: z.array(network),
   vteps: z.array(vtep),
   tasks: z.array(task),
@@ -79,7 +81,7 @@ export type TaskRecord = z.output<typeof task>
 export type State = z.output<typeof file>
 
 export function emptyState(): State {
-  return { format: FORMAT, nextPortId: 1, networks: [], vteps: [], tasks: [] }
+  return { format: FORMAT, nextPortId: 1, pathMtu: null, networks: [], vteps: [], tasks: [] }
 }
 
 /**

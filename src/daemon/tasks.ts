@@ -35,7 +35,7 @@ export class Tasks {
   }
 
   list(): TaskView[] {
-    return this.#core.state.tasks.map(task => taskView(task, this.#core.state.networks))
+    return this.#core.state.tasks.map(task => taskView(task, this.#core.networksInUse()))
   }
 
   find(which: string): TaskRecord {
@@ -43,7 +43,7 @@ export class Tasks {
   }
 
   view(which: string): TaskView {
-    return taskView(this.find(which), this.#core.state.networks)
+    return taskView(this.find(which), this.#core.networksInUse())
   }
 
   logPathOf(which: string): string {
@@ -72,7 +72,7 @@ export class Tasks {
       throw error
     }
     this.#core.log.info({ task: task.name, id: task.id, pid: task.pid }, 'task started')
-    return taskView(task, state.networks)
+    return taskView(task, this.#core.networksInUse())
   }
 
   /** Make the namespace and every endpoint that is not held yet, and publish them. */
@@ -83,7 +83,7 @@ export class Tasks {
     try {
       for (const endpoint of task.endpoints) {
         if (this.#core.fds.has(endpoint.portId)) continue
-        const network = this.#networks.find(endpoint.network)
+        const network = this.#core.inUse(this.#networks.find(endpoint.network))
         opened.set(endpoint.portId, await openEndpoint(netns, endpoint, network,
           this.#core.offload))
       }
@@ -134,7 +134,7 @@ export class Tasks {
         await ending
       }
     }
-    return taskView(task, this.#core.state.networks)
+    return taskView(task, this.#core.networksInUse())
   }
 
   async remove(which: string, force: boolean): Promise<void> {

@@ -78,6 +78,7 @@ export const IP_TTL = 2
 export const IP_MTU_DISCOVER = 10
 export const IP_RECVTOS = 13
 export const IP_PMTUDISC_DO = 2
+export const IP_PMTUDISC_PROBE = 3
 
 // linux/udp.h
 export const UDP_SEGMENT = 103

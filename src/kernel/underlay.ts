@@ -5,8 +5,8 @@ import { KernelError, ConflictError } from '../base/errors.ts'
 import { formatIpv4 } from '../base/text.ts'
 import {
   AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO,
-  IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_ATTACH_FILTER,
-  SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
+  IP_PMTUDISC_PROBE, IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET,
+  SO_ATTACH_FILTER, SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
 import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
@@ -80,6 +80,16 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
 export function closeUnderlay(sockets: UnderlaySockets): void {
   close(sockets.receiver)
   for (const fd of sockets.senders) close(fd)
+}
+
+/**
+ * Whether we measure the paths ourselves. The kernel then no longer applies what routers, or
+ * whoever forges their words, told it about the path of a datagram, and remembers for ten minutes
+ * (ip(7), IP_MTU_DISCOVER). Either way nothing is ever fragmented.
+ */
+export function takeOverPathMtu(sockets: UnderlaySockets, ours: boolean): void {
+  const mode = ours ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DO
+  for (const fd of sockets.senders) set(fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)
 }
 
 /** Datagrams that the kernel dropped because the receive buffer was full, since it was opened. */
