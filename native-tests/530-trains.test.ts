@@ -277,6 +277,7 @@ check('a kernel that refuses a train gets its datagrams singly from then on', as
   t.equal(trains.reduce((sum, { octets }) => sum + octets, 0), 700 + 9 * 900 + 901 + 4 * 900)
   t.notOk(wire.port.hasTrains)
   t.equal(wire.port.refused[0], 0, 'nothing is lost for it')
+  t.equal(wire.port.refusedOctets[0], 0)
   wire.send(...same(5, { octets: 900 }))
   t.same(await wire.sizes(5), [1, 1, 1, 1, 1])
 })
@@ -287,6 +288,7 @@ check('a train to nowhere is counted datagram by datagram, and others go on', as
   t.same(await wire.sizes(2), [3, 4])
   t.equal(wire.port.refused[0], 7)
   t.equal(wire.port.refused[ENETUNREACH], 7)
+  t.equal(wire.port.refusedOctets[0], 7 * 900)
   t.ok(wire.port.hasTrains, 'for that is no reason to give trains up')
 })
 

@@ -27,3 +27,12 @@ export const SOCKADDR_OCTETS = 16
 export function writePointerLow(view: DataView, where: number, low: number): void {
   view.setInt32(where, low, true)
 }
+
+/** Octets that `count` vectors from `first` on describe, each less than 2 GiB. */
+export function vectorOctets(view: DataView, first: number, count: number): number {
+  let octets = 0
+  for (let i = 0; i < count; i++) {
+    octets += view.getInt32(first + i * IOVEC_OCTETS + IOVEC_LENGTH, true)
+  }
+  return octets
+}

@@ -209,6 +209,7 @@ test('an address that nobody has refuses, and the rest goes on', t => {
   one.flush()
   t.is(one.refused[0], 1)
   t.is(one.refused[EHOSTUNREACH], 1)
+  t.is(one.refusedOctets[0], 8 + 3)
   t.is(two.receive(), 1)
 })
 

@@ -118,6 +118,7 @@ export class MemoryUnderlay implements Underlay {
   readonly #queued: Queued[] = []
   readonly inbound: MemoryQueue
   readonly refused = new Float64Array(ERRNO_MAX)
+  readonly refusedOctets = new Float64Array(1)
   flushes = 0
 
   /** @param network the queue of each address; this underlay adds its own `inbound` */
@@ -153,6 +154,7 @@ export class MemoryUnderlay implements Underlay {
       if (there === undefined) {
         this.refused[0]! += 1
         this.refused[EHOSTUNREACH]! += 1
+        this.refusedOctets[0]! += headOctets + bodyOctets
         continue
       }
       const octets = new Uint8Array(headOctets + bodyOctets)

@@ -37,6 +37,8 @@ export interface Underlay {
   flush(): void
   /** Datagrams refused since the start, by errno; at index 0 all together. */
   readonly refused: Float64Array
+  /** Octets, heads and bodies, of those datagrams; at index 0. */
+  readonly refusedOctets: Float64Array
   close(): void
 }
 

@@ -12,7 +12,7 @@ import { ADDRESS_STEP_OCTETS, FRAMES_MAX, type Ring } from './ring.ts'
 import { recvmmsg, sendmmsg } from './syscalls.ts'
 import {
   CMSG_DATA, CMSG_LEVEL, CMSG_TYPE, CONTROL, CONTROL_OCTETS, FLAGS, IOV, IOV_COUNT, IOVEC_OCTETS,
-  MESSAGE_OCTETS, NAME, RECEIVED_OCTETS, SOCKADDR_OCTETS, writePointerLow,
+  MESSAGE_OCTETS, NAME, RECEIVED_OCTETS, SOCKADDR_OCTETS, vectorOctets, writePointerLow,
 } from './message-header.ts'
 import {
   CONTROL_TOS_AT, COUNT, DESTINATION, makeReceiveHeaders, makeSendHeaders, makeSendState, MESSAGES,
@@ -29,7 +29,8 @@ const TRAIN_OCTETS_MAX = 65_507
 const ONE_CONTROL_OCTETS = 24 // CMSG_SPACE of a short or an int
 
 export class UdpPort implements Underlay {
-  readonly refused: Float64Array
+  readonly refused = new Float64Array(ERRNO_MAX)
+  readonly refusedOctets = new Float64Array(1)
   readonly #ring: Ring
   readonly #sockets: UnderlaySockets
   readonly #low: number
@@ -44,7 +45,6 @@ export class UdpPort implements Underlay {
     this.#ring = ring
     this.#sockets = sockets
     this.#low = (ring.base % 2 ** 32) | 0
-    this.refused = makeRefused()
     this.#in = makeReceiveHeaders(ring)
     this.#out = makeSendHeaders(ring)
     this.#state = makeSendState()
@@ -212,7 +212,7 @@ export class UdpPort implements Underlay {
       const datagrams = this.#ring.view.getInt32(message + IOV_COUNT, true) >> 1
       // Before Linux 6.11 a device without checksum offload takes no trains: EIO, or EINVAL.
       if (datagrams > 1 && (sent === -EIO || sent === -EINVAL)) this.#sendSingly(fd, message)
-      else this.#refuse(-sent, datagrams)
+      else this.#refuse(-sent, message)
       done += 1
     }
     state[row + MESSAGES] = 0
@@ -235,16 +235,16 @@ export class UdpPort implements Underlay {
       writePointerLow(view, message + IOV, vector + pair * 2 * IOVEC_OCTETS)
       const sent = sendmmsg(fd, this.#ring.addresses[message / ADDRESS_STEP_OCTETS] as number, 1,
         MSG_DONTWAIT)
-      if (sent <= 0) this.#refuse(-sent, 1)
+      if (sent <= 0) this.#refuse(-sent, message)
     }
   }
 
-  #refuse(errno: number, datagrams: number): void {
-    this.refused[0]! += datagrams
-    this.refused[errno & (ERRNO_MAX - 1)]! += datagrams
+  #refuse(errno: number, message: number): void {
+    const view = this.#ring.view
+    const vectors = view.getInt32(message + IOV_COUNT, true)
+    const first = (view.getInt32(message + IOV, true) - this.#low) | 0
+    this.refused[0]! += vectors >> 1
+    this.refused[errno & (ERRNO_MAX - 1)]! += vectors >> 1
+    this.refusedOctets[0]! += vectorOctets(view, first, vectors)
   }
-}
-
-function makeRefused(): Float64Array {
-  return new Float64Array(ERRNO_MAX)
 }

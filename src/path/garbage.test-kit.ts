@@ -136,6 +136,7 @@ class WastefulPort extends ReplayPort {
 
 class ReplayUnderlay implements Underlay {
   readonly refused = new Float64Array(ERRNO_MAX)
+  readonly refusedOctets = new Float64Array(1)
   readonly #ring: Ring
   readonly #replay: Replay
   sent = 0

@@ -79,6 +79,7 @@ type Queued = Omit<Datagram, 'octets'> & { parts: [at: number, octets: number][]
 /** As with the real one, what was queued is read when it is flushed, and not before. */
 class TrainUnderlay implements Underlay {
   readonly refused = new Float64Array(ERRNO_MAX)
+  readonly refusedOctets = new Float64Array(1)
   readonly inbox: { octets: Uint8Array; source: number; tos: number }[] = []
   readonly outbox: Datagram[] = []
   readonly #queued: Queued[] = []

@@ -69,13 +69,16 @@ for (const [name, errno, drop] of REFUSALS) {
     const lab = new Lab()
     const host = lab.host(0)
     const a = host.addEndpoint('10.0.1.2')
+    const frame = udpFrame(a, station('10.0.1.3'), PAYLOAD)
     for (let n = 1; n <= 3; n++) {
       host.underlay.refused[0]! += 1
       host.underlay.refused[errno]! += 1
-      a.send(udpFrame(a, station('10.0.1.3'), PAYLOAD), udpFrame(a, station('10.0.1.3'), PAYLOAD))
+      host.underlay.refusedOctets[0]! += frame.length + 8
+      a.send(frame, frame)
       lab.run()
       t.deepEqual(host.drops(), { [drop]: n })
       t.is(host.count('frames.underlay_out'), n)
+      t.is(host.count('octets.underlay_out'), n * frame.length)
     }
   })
 }

@@ -72,6 +72,7 @@ export type Plane = {
   /** ICMP errors that may still be sent in this second. */
   icmpLeft: number
   refusedSeen: number
+  refusedOctetsSeen: number
   /** A port whose device is gone, for the caller of breathe() to close, or -1. */
   deadSlot: number
   deadErrno: number
@@ -107,6 +108,7 @@ export function makePlane(parts: PlaneParts): Plane {
     ageing: false,
     icmpLeft: ICMP_PER_SECOND,
     refusedSeen: 0,
+    refusedOctetsSeen: 0,
     deadSlot: -1,
     deadErrno: 0,
   }
@@ -194,8 +196,12 @@ export function flush(plane: Plane): void {
   plane.headsUsed = 0
   const refused = plane.underlay.refused
   if (refused[0] === plane.refusedSeen) return
-  plane.counters[COUNT_UNDERLAY_OUT]! -= refused[0]! - plane.refusedSeen
-  plane.refusedSeen = refused[0]!
+  const datagrams = refused[0]! - plane.refusedSeen
+  const octets = plane.underlay.refusedOctets[0]! - plane.refusedOctetsSeen
+  plane.counters[COUNT_UNDERLAY_OUT]! -= datagrams
+  plane.counters[COUNT_UNDERLAY_OUT + 1]! -= octets - datagrams * VXLAN_HEADER_OCTETS
+  plane.refusedSeen += datagrams
+  plane.refusedOctetsSeen += octets
   const full = refused[EAGAIN]! + refused[ENOBUFS]! + refused[ENOMEM]!
   const unreachable = refused[ENETUNREACH]! + refused[EHOSTUNREACH]! + refused[ENETDOWN]!
   plane.counters[DROP_UNDERLAY_FULL] = full
