@@ -1,8 +1,11 @@
 // The daemon as people and programs see it: every change goes through one queue, every answer is a
 // copy.
+import { DROP_NAMES } from '../path/counter-names.ts'
+import { DROP_TAP_QUEUE_FULL } from '../path/counters.ts'
 import { FROM_UNDERLAY } from '../path/learned.ts'
 import { formatIpv4, formatMac } from '../base/text.ts'
 import type { Core } from './core.ts'
+import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
 import type { Tasks } from './tasks.ts'
@@ -78,8 +81,16 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
     endpoints: endpointsOf(core),
     vteps: vteps.list(),
     counters,
-    drops: datapath.drops(),
+    drops: { ...datapath.drops(), [DROP_NAMES[DROP_TAP_QUEUE_FULL]]: queueDropsOf(core) },
   }
+}
+
+/** The devices are asked at this moment, so that what is shown is true. */
+function queueDropsOf(core: Core): number {
+  for (const task of core.state.tasks) {
+    if (task.endpoints.length > 0) core.queueDrops.look(netnsOf(task), task.endpoints)
+  }
+  return core.queueDrops.total
 }
 
 function endpointsOf(core: Core): EndpointView[] {

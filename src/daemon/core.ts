@@ -9,6 +9,7 @@ import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
 import { networkMtu } from './path-mtu.ts'
+import { QueueDrops } from './queue-drops.ts'
 import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
 
@@ -23,6 +24,7 @@ export class Core {
   readonly datapath: Datapath
   /** Descriptors of TAPs that the worker holds, by port id. */
   readonly fds = new Map<number, number>()
+  readonly queueDrops = new QueueDrops()
   #generation = 0
 
   constructor(parts: Pick<Core,

@@ -62,6 +62,7 @@ export class Reconciler {
     if (!task.complete || task.endpoints.length === 0) return
     try {
       await this.#tasks.attach(task)
+      this.#core.queueDrops.look(netnsOf(task), task.endpoints)
       for (const endpoint of task.endpoints) {
         const network = this.#core.networksInUse().find(one => one.id === endpoint.network)
         if (network !== undefined) await configureEndpoint(netnsOf(task), endpoint, network)

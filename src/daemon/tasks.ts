@@ -92,6 +92,7 @@ export class Tasks {
       throw error
     }
     if (opened.size === 0) return
+    this.#core.queueDrops.look(netns, task.endpoints)
     for (const [portId, fd] of opened) {
       // The task may have ended meanwhile: then nobody else would ever close this.
       if (task.endpoints.some(one => one.portId === portId)) this.#core.fds.set(portId, fd)
@@ -200,6 +201,7 @@ export class Tasks {
   async #detach(task: TaskRecord): Promise<void> {
     const endpoints = task.endpoints
     task.endpoints = []
+    this.#core.queueDrops.end(netnsOf(task), endpoints)
     for (const endpoint of endpoints) {
       this.#networks.releaseAddress(endpoint.network, endpoint.address)
       this.#core.fds.delete(endpoint.portId)

@@ -7,6 +7,7 @@ export const DROP_NAMES = [
   'source_is_local', 'source_is_group', 'too_large', 'unknown_mac', 'no_vtep', 'to_itself',
   'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
   'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
+  'tap_queue_full',
 ] as const
 export type DropName = (typeof DROP_NAMES)[number]
 

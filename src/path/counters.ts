@@ -24,6 +24,8 @@ export const DROP_UNDERLAY_REFUSED = 18
 export const DROP_TRUNCATED = 19
 /** Counted by the kernel, read by the control side: the socket's receive buffer was full. */
 export const DROP_UNDERLAY_RECEIVE_FULL = 20
+/** As above: the queue of a TAP was full. */
+export const DROP_TAP_QUEUE_FULL = 21
 
 // Indices of COUNT_NAMES, which stand behind the drops.
 const FIRST = DROP_NAMES.length
