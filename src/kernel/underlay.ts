@@ -6,9 +6,10 @@ import { formatIpv4 } from '../base/text.ts'
 import {
   AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO,
   IP_PMTUDISC_PROBE, IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET,
-  SO_ATTACH_FILTER, SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
+  SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
-import { addressOf, bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
+import { attachFilter, REFUSE_ALL } from './socket-filter.ts'
+import { bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
 /**
  * RFC 7348 section 5 gives 49152 to 65535. The first of them is left out: tcpdump takes it for a
@@ -19,9 +20,6 @@ export const SOURCE_PORTS = 16_383
 /** Sending sockets, a power of two. */
 export const SENDERS = 16
 export const SOCKET_BUFFER_OCTETS = 8 << 20
-const SOCK_FPROG_OCTETS = 16
-const SOCK_FILTER_OCTETS = 8
-const BPF_RET_K = 0x06
 const SK_MEMINFO_DROPS = 8 // linux/sock_diag.h
 
 export type UnderlaySpec = Readonly<{
@@ -66,7 +64,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
     const senders: number[] = []
     for (let i = 0; i < SENDERS; i++) {
       const sender = openSocket(spec, opened)
-      dropAllInput(sender)
+      attachFilter(sender, REFUSE_ALL) // it must not collect what strangers send to its port
       ports.push(bindSourcePort(sender, spec, i))
       senders.push(sender)
     }
@@ -136,20 +134,6 @@ function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
     if (result !== -EADDRINUSE) break
   }
   throw bindError(-result, { ...spec, port: first })
-}
-
-/** A sender must not collect what strangers send to its port: `ret #0` lets nothing in. */
-function dropAllInput(fd: number): void {
-  // struct sock_fprog and its one struct sock_filter (linux/filter.h) in one memory: what only an
-  // address refers to could be collected before the kernel reads it.
-  const program = new Uint8Array(SOCK_FPROG_OCTETS + SOCK_FILTER_OCTETS)
-  const view = new DataView(program.buffer)
-  view.setUint16(0, 1, true)
-  view.setBigUint64(8, BigInt(addressOf(program) + SOCK_FPROG_OCTETS), true)
-  view.setUint16(SOCK_FPROG_OCTETS, BPF_RET_K, true)
-  const result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER,
-    program.subarray(0, SOCK_FPROG_OCTETS))
-  if (result < 0) throw new KernelError('setsockopt SO_ATTACH_FILTER', -result)
 }
 
 /** A train's datagrams need real checksums, and none may be larger than the device takes. */
