@@ -6,7 +6,9 @@ package memberlist
 import (
 	"bytes"
 	"compress/lzw"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"strings"
 )
 
@@ -81,6 +83,36 @@ func PrintVectors() {
 		noise[i] = byte(state>>24) & 0x3f
 	}
 	show("lzw-noise-6000", squeeze(noise))
+	sum := make([]byte, 4)
+	binary.BigEndian.PutUint32(sum, crc32.ChecksumIEEE(plainPing))
+	show("checksum-ping", append(append([]byte{byte(hasCrcMsg)}, sum...), plainPing...))
+	printSealed(plainPing)
+}
+
+// The nonces are random: these lines differ from run to run.
+func printSealed(plainPing []byte) {
+	key := []byte("0123456789abcdef0123456789abcdef")
+	for version := encryptionVersion(0); version <= maxEncryptionVersion; version++ {
+		for _, octets := range []int{16, 24, 32} {
+			var out bytes.Buffer
+			if err := encryptPayload(version, key[:octets], plainPing, nil, &out); err != nil {
+				panic(err)
+			}
+			show(fmt.Sprintf("sealed-%d-ping-key-%d", version, octets), out.Bytes())
+		}
+	}
+	ring, err := NewKeyring(nil, key[:16])
+	if err != nil {
+		panic(err)
+	}
+	for _, version := range []uint8{1, 2} {
+		member := &Memberlist{config: &Config{ProtocolVersion: version, Keyring: ring}}
+		out, err := member.encryptLocalState(plainPing)
+		if err != nil {
+			panic(err)
+		}
+		show(fmt.Sprintf("stream-protocol-%d-ping", version), out)
+	}
 }
 
 func squeeze(octets []byte) []byte {

@@ -4,16 +4,12 @@
 import { NODE_STATES } from './encode.ts'
 import type { MemberlistFault } from './faults.ts'
 import { FieldReader, NAME_OCTETS_MAX, U16_MAX, U32_MAX } from './fields.ts'
-import type {
-  PacketMessage, ProtocolVersions, PushedNode, PushPullMessage, StreamMessage,
-} from './messages.ts'
+import type { PacketMessage, ProtocolVersions, PushedNode, StreamMessage } from './messages.ts'
 import { TYPE } from './messages.ts'
 import { MsgpackReader, plainOctets } from './msgpack.ts'
 
 /** Longer words of the other side's error are refused. */
 export const ERROR_TEXT_OCTETS_MAX = 4096
-/** Nodes of one push/pull. */
-export const PUSHED_NODES_MAX = 65_536
 
 export type Decoded<Message> = Readonly<{ message: Message } | { fault: MemberlistFault }>
 type Decode<Message> = (fields: FieldReader) => Message
@@ -31,14 +27,20 @@ export function decodeMessage(octets: Uint8Array): Decoded<PacketMessage> {
   return decode === undefined ? { fault: faultOfType(type) } : decodeMap(octets, decode)
 }
 
-/** Reads one whole message of a stream, with nothing around it. */
-export function decodeStreamMessage(octets: Uint8Array): Decoded<StreamMessage> {
-  const type = octets[0]
-  if (type === undefined) return { fault: 'empty' }
-  if (type === TYPE.pushPull) return decodePushPull(octets)
-  if (type === TYPE.user) return decodeUser(octets)
+/** Reads a message of a stream that is one map and nothing more. */
+export function decodeStreamMap(octets: Uint8Array): Decoded<StreamMessage> {
+  const type = octets[0] ?? -1
   const decode = STREAM.get(type)
   return decode === undefined ? { fault: faultOfType(type) } : decodeMap(octets, decode)
+}
+
+/** Reads a node of a push/pull where `reader` stands. */
+export function decodePushedNode(reader: MsgpackReader): Decoded<PushedNode> {
+  const fields = new FieldReader(reader)
+  const state = NODE_STATES[fields.uint('State', U32_MAX)]
+  if (state === undefined) fields.refuse('bad-state')
+  const node = { ...described(fields, 'Name'), state: state ?? 'dead' }
+  return fields.fault === undefined ? { message: node } : { fault: fields.fault }
 }
 
 /** Of a first octet that is out of place: is it the type of anything? */
@@ -130,38 +132,3 @@ const STREAM = new Map<number, Decode<StreamMessage>>([
   [TYPE.ack, ack],
   [TYPE.error, fields => ({ type: 'error', text: fields.text('Error', ERROR_TEXT_OCTETS_MAX) })],
 ])
-
-function decodePushPull(octets: Uint8Array): Decoded<PushPullMessage> {
-  const reader = new MsgpackReader(octets, 1)
-  const header = new FieldReader(reader)
-  const join = header.bool('Join')
-  const count = header.uint('Nodes', PUSHED_NODES_MAX)
-  const userStateOctets = header.uint('UserStateLen', U32_MAX)
-  if (header.fault !== undefined) return { fault: header.fault }
-  const nodes: PushedNode[] = []
-  for (let i = 0; i < count; i += 1) {
-    const fields = new FieldReader(reader)
-    const node = pushedNode(fields)
-    if (fields.fault !== undefined) return { fault: fields.fault }
-    nodes.push(node)
-  }
-  if (userStateOctets > octets.length - reader.at) return { fault: 'cut' }
-  const userState = reader.octets.slice(reader.at, reader.at + userStateOctets)
-  return { message: { type: 'push-pull', join, nodes, userState } }
-}
-
-function pushedNode(fields: FieldReader): PushedNode {
-  const state = NODE_STATES[fields.uint('State', U32_MAX)]
-  if (state === undefined) fields.refuse('bad-state')
-  return { ...described(fields, 'Name'), state: state ?? 'dead' }
-}
-
-function decodeUser(octets: Uint8Array): Decoded<StreamMessage> {
-  const reader = new MsgpackReader(octets, 1)
-  const header = new FieldReader(reader)
-  const userOctets = header.uint('UserMsgLen', U32_MAX)
-  if (header.fault !== undefined) return { fault: header.fault }
-  if (userOctets > octets.length - reader.at) return { fault: 'cut' }
-  const end = reader.at + userOctets
-  return { message: { type: 'user', octets: reader.octets.slice(reader.at, end) } }
-}

@@ -17,7 +17,9 @@ export const MEMBERLIST_FAULTS = [
   'too-large', // more octets than this way may carry, also once unpacked
   'bad-checksum',
   'bad-compression', // no LZW that Go would have written
-  'bad-label', // label where there should be none, another label, or none
+  'too-many-parts', // more than PARTS_MAX messages in a packet
+  'no-label', // of no mesh that has a label, but ours has
+  'other-label', // of another mesh
   'not-sealed', // in the clear, though there is a key
   'sealed', // sealed, though there is no key
   'unknown-seal', // neither version 0 nor 1 of the seal

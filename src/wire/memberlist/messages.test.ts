@@ -2,11 +2,12 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { hexOf, octetsOf } from '../vectors.test-kit.ts'
-import { decodeMessage, decodeStreamMessage } from './decode.ts'
+import { decodeMessage } from './decode.ts'
 import { encodeMessage, encodeStreamMessage } from './encode.ts'
 import type {
   AliveMessage, NodeState, PacketMessage, PushedNode, StreamMessage,
 } from './messages.ts'
+import { decodeStreamMessage } from './stream-decoder.ts'
 import { goVector } from './vectors.test-kit.ts'
 
 const ADDRESS = octetsOf('0a630001')
