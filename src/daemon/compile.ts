@@ -1,5 +1,5 @@
 // From what the daemon knows to the rows of a table image. The only place that knows both.
-import type { ImageRows, MemberRow, PortRow } from '../path/image.ts'
+import type { ImageRows, MemberRow, PortRow } from '../path/image-rows.ts'
 import { FDB_NETWORK_MAX } from '../path/learned.ts'
 import { linkLocalWords, parseIpv4, parseMac } from '../base/text.ts'
 import type { State, TaskRecord, EndpointRecord, VtepRecord, NetworkRecord } from './state.ts'

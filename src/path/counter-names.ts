@@ -7,7 +7,7 @@ export const DROP_NAMES = [
   'source_is_local', 'source_is_group', 'too_large', 'unknown_mac', 'no_vtep', 'to_itself',
   'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
   'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
-  'tap_queue_full',
+  'tap_queue_full', 'wrong_vtep', 'unknown_source', 'unknown_address',
 ] as const
 export type DropName = (typeof DROP_NAMES)[number]
 
@@ -17,5 +17,5 @@ export const COUNT_NAMES = [
   'frames.underlay_in', 'octets.underlay_in', 'frames.underlay_out', 'octets.underlay_out',
   'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
   'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
-  'frames.segmented', 'frames.coalesced',
+  'frames.segmented', 'frames.coalesced', 'ndp.answered',
 ] as const

@@ -26,6 +26,9 @@ export const DROP_TRUNCATED = 19
 export const DROP_UNDERLAY_RECEIVE_FULL = 20
 /** As above: the queue of a TAP was full. */
 export const DROP_TAP_QUEUE_FULL = 21
+export const DROP_WRONG_VTEP = 22
+export const DROP_UNKNOWN_SOURCE = 23
+export const DROP_UNKNOWN_ADDRESS = 24
 
 // Indices of COUNT_NAMES, which stand behind the drops.
 const FIRST = DROP_NAMES.length
@@ -47,10 +50,11 @@ export const COUNT_BREATHS = FIRST + 17
 export const COUNT_SEGMENTED = FIRST + 18
 /** Frames of frames.tap_out that went to their TAP in one write with the one before. */
 export const COUNT_COALESCED = FIRST + 19
+export const COUNT_NDP_ANSWERED = FIRST + 20
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 20
+export const GAUGE_LEARNED = FIRST + 21
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 21
+export const GAUGE_GENERATION = FIRST + 22
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -58,7 +62,7 @@ export const GAUGE_GENERATION = FIRST + 21
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 22
+export const COUNTERS = FIRST + 23
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

@@ -42,6 +42,7 @@ const VECTORS: Row[] = [
   ['icmp-too-long', 0x0800, 14, 20, 1, 608],
   ['icmpv6-echo-request', 0x86dd, 14, 40, 58, 64],
   ['icmpv6-mld-report', 0x86dd, 14, 40, 0, 56],
+  ['icmpv6-neighbour-advertisement', 0x86dd, 14, 40, 58, 32],
   ['icmpv6-neighbour-solicitation', 0x86dd, 14, 40, 58, 32],
   ['icmpv6-packet-too-big', 0x86dd, 14, 40, 58, 1240],
   ['icmpv6-too-long', 0x86dd, 14, 40, 58, 1308],

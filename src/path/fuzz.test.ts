@@ -5,6 +5,7 @@ import test from 'ava'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { makeRandom, pick, type Random32 } from '../base/prng.ts'
+import { formatMac } from '../base/text.ts'
 import { hexOf, INNER_FRAME, OUTER_VXLAN, vector, vectorNames } from '../wire/vectors.test-kit.ts'
 import { viewOf, withChecksum } from './frames.test-kit.ts'
 import { type LabEndpoint, type LabHost, Lab, VNI } from './lab.test-kit.ts'
@@ -126,7 +127,24 @@ function collectGarbage(): number {
   return process.memoryUsage().heapUsed
 }
 
-type Feed = (random: Random32, targets: ReturnType<typeof makeTargets>) => void
+/** Three hosts that were told of each other; nobody unknown may be anywhere but on the first. */
+function makeStrictTargets() {
+  const lab = new Lab({ hosts: 3, vnis: [VNI, VNI + 1], learnedMax: LEARNED_PER_NETWORK,
+    strict: true })
+  const [one, two, three] = [lab.host(0), lab.host(1), lab.host(2)]
+  const ends = [
+    one.addEndpoint('10.0.1.8'), one.addEndpoint('10.0.1.20', { promiscuous: true }),
+    one.addEndpoint('10.0.1.8', { network: 1 }),
+  ]
+  two.addEndpoint('10.0.1.9')
+  two.addEndpoint('10.0.1.9', { network: 1 })
+  three.addEndpoint('10.0.1.21')
+  lab.share()
+  return { lab, one, two, three, ends }
+}
+
+type Targets = ReturnType<typeof makeTargets>
+type Feed = (random: Random32, targets: Targets) => void
 
 /** A frame of an endpoint; some with a virtio header, which a neighbour gets as it is. */
 const feedPort: Feed = (random, { ends }) => {
@@ -143,7 +161,7 @@ const feedUnderlay: Feed = (random, { one, two }) => {
 }
 
 /** Feed `count` mutations in batches. Answers the first fault, or ''. */
-function fuzz(random: Random32, targets: ReturnType<typeof makeTargets>, count: number,
+function fuzz(random: Random32, targets: Targets, count: number,
   feed: Feed): string {
   const { lab, ends } = targets
   const isOurHeader = feed !== feedPort
@@ -198,5 +216,51 @@ test('100,000 changed datagrams from the underlay', t => {
     'source_is_group', 'ecn_congestion', 'frames.tap_out', 'checksum.partial', 'fdb.learned',
     'fdb.aged', 'fdb.evicted']) {
     t.true(reached(targets.one).includes(name), name)
+  }
+})
+
+test('50,000 changed datagrams into a network where all is given', t => {
+  const random = makeRandom(SEED + 2)
+  const { lab, one, two, three, ends } = makeStrictTargets()
+  const sources = new Set([...two.rows.ports, ...three.rows.ports].map(port =>
+    formatMac(port.macHigh, port.macLow).replaceAll(':', '')))
+  const addresses = new Set([...two.rows.ports, ...three.rows.ports].map(port => port.address | 0))
+  for (let done = 0; done < MUTATIONS / 2; done += BATCH) {
+    for (let n = 0; n < BATCH; n++) {
+      one.receive(mutated(random, datagrams), pick(random, 3) === 0 ? three.address : two.address,
+        pick(random, 8) === 0 ? random() & 0xff : 0)
+    }
+    lab.run()
+    for (const octets of ends.flatMap(end => end.takeAll())) {
+      const type = hexOf(octets.subarray(12, 14))
+      const told = `TAPMESH_SEED=${SEED} near ${done}: ${hexOf(octets)}`
+      if (!sources.has(hexOf(octets.subarray(6, 12)))) return t.fail(`source MAC: ${told}`)
+      const at = type === '0800' ? 14 + 12 : type === '0806' ? 14 + 14 : -1
+      const source = at < 0 ? 0 : viewOf(octets).getInt32(at)
+      if (source !== 0 && !addresses.has(source)) return t.fail(`source address: ${told}`)
+    }
+  }
+  for (const name of ['malformed', 'bad_flags', 'bad_vni', 'source_is_local', 'source_is_group',
+    'wrong_vtep', 'unknown_source', 'frames.tap_out']) {
+    t.true(reached(one).includes(name), name)
+  }
+  t.is(one.count('fdb.learned'), 0)
+  t.is(one.count('frames.underlay_out'), 0)
+})
+
+test('50,000 changed frames from an endpoint of a network where all is given', t => {
+  const random = makeRandom(SEED + 3)
+  const { lab, one, two, three, ends } = makeStrictTargets()
+  const targets = { lab, one, two, ends: [ends[0]!, ends[1]!] }
+  t.is(fuzz(random, targets, MUTATIONS / 2, feedPort), '')
+  // Whatever left, the others took from this host: it lets nothing out that they would refuse.
+  for (const name of ['malformed', 'spoofed_mac', 'spoofed_address', 'no_vtep', 'arp.answered',
+    'frames.underlay_out', 'unknown_address', 'fdb.learned']) {
+    t.true(reached(one).includes(name), name)
+  }
+  for (const host of [two, three]) {
+    for (const name of ['wrong_vtep', 'unknown_source', 'source_is_local', 'malformed']) {
+      t.false(reached(host).includes(name), name)
+    }
   }
 })

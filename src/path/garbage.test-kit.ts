@@ -15,14 +15,17 @@ import {
   ether, ipv4, payloadOf, type Station, station, tcp, viewOf, withChecksum,
 } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
+import type { RemoteRow } from './image-rows.ts'
 import { adoptTables, makePlane, type Plane } from './plane.ts'
 import { makeTables } from './tables.ts'
 
 /**
- * From a TAP to the tunnel and back, as single frames and as many in one. `wasteful` is `in` to a
- * port that makes one object of each frame, to see that it would be seen.
+ * From a TAP to the tunnel and back, as single frames and as many in one. `given` is in a strict
+ * network of many given endpoints. `wasteful` is `in` to a port that makes one object of each
+ * frame, to see that it would be seen.
  */
-export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'wasteful'
+export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'out-given' | 'in-given'
+  | 'in-train-given' | 'wasteful'
 
 export type GarbageReport = {
   forwarded: number
@@ -39,6 +42,7 @@ const OWN_ADDRESS = parseIpv4('192.168.56.11')
 const PEER_ADDRESS = parseIpv4('192.168.56.12')
 const HERE = station('10.0.1.2')
 const THERE = station('10.0.1.3')
+const GIVEN = 10_000
 const SEGMENT_OCTETS = 1400
 const HEAD_OCTETS = 14 + 20 + 20
 /** Rounds of warm-up, until two of them have left the heap as it was. */
@@ -200,24 +204,36 @@ function incoming(isTrain: boolean): Uint8Array[] {
     : segment(THERE, HERE, n % 8, n * 7777, (n % 8) * 150))))
 }
 
+/** THERE and the addresses behind it. */
+function given(): RemoteRow[] {
+  return Array.from({ length: GIVEN }, (_, n) => {
+    const address = parseIpv4(THERE.address) + n
+    const [macHigh, macLow] = parseMac(macOfAddress(address))
+    return { network: 0, macHigh, macLow, address, member: PEER_ADDRESS }
+  })
+}
+
 function makeTarget(traffic: string | undefined, batch: number): Plane {
   const memory = new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES })
   const ring = makeRing(memory, 0)
-  const underlay = new ReplayUnderlay(ring, incoming(traffic === 'in-train'), batch)
+  const isTrain = traffic?.startsWith('in-train') === true
+  const underlay = new ReplayUnderlay(ring, incoming(isTrain), batch)
   const plane = makePlane({ ring, underlay, counters: makeCounters(), clock: quickClock,
     inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS })
   const isSuper = traffic === 'out-super'
   const Port = traffic === 'wasteful' ? WastefulPort : ReplayPort
   plane.ports[0] = new Port(ring, outgoing(isSuper), batch, isSuper)
+  const isGiven = traffic?.endsWith('-given') === true
   const address = parseIpv4(HERE.address)
   const mac = macOfAddress(address)
   const [macHigh, macLow] = parseMac(mac)
   adoptTables(plane, makeTables(buildImage({
     generation: 1,
-    networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096 }],
+    networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096, strict: isGiven }],
     ports: [{ id: 1, slot: 0, fd: 3, network: 0, macHigh, macLow, address,
       linkLocal: linkLocalWords(mac), promiscuous: false }],
     members: [{ network: 0, address: PEER_ADDRESS, port: 4789 }],
+    remotes: isGiven ? given() : [],
   })))
   // One batch teaches where THERE is.
   breathe(plane, new OneReady(TOKEN_UNDERLAY), 0)

@@ -26,6 +26,9 @@ const ROWS: [name: string, traffic: Traffic, batch: number][] = [
   ['tunnel to TAP, 64 frames a breath', 'in', 64],
   ['tunnel to TAP, one frame a breath', 'in', 1],
   ['tunnel to TAP, segments put together', 'in-train', 64],
+  ['TAP to tunnel, where all is given', 'out-given', 64],
+  ['tunnel to TAP, where all is given', 'in-given', 64],
+  ['tunnel to TAP, segments put together where all is given', 'in-train-given', 64],
 ]
 for (const [name, traffic, batch] of ROWS) {
   test.serial(`no collection over 3 million frames: ${name}`, async t => {

@@ -1,65 +1,31 @@
 // A table image: all that the packet worker must know of networks, endpoints and VTEPs, as one
 // buffer that is handed over whole. The worker sees one generation at a time and never a
-// half-written row. This file builds images from plain rows; tables.ts reads them.
+// half-written row. This file builds images from the plain rows of image-rows.ts; tables.ts reads
+// them.
 import { assert } from '../base/assert.ts'
 import { hash3 } from './hash.ts'
-
-export type NetworkRow = {
-  vni: number
-  mtu: number
-  /** Learned entries that this network may have. */
-  learnedMax: number
-}
-
-export type PortRow = {
-  /** Never used again, so that a new port in an old slot is seen as new. */
-  id: number
-  /** 0 to PORTS_MAX - 1, kept as long as the port lives. */
-  slot: number
-  fd: number
-  /** Index into the network rows. */
-  network: number
-  macHigh: number
-  macLow: number
-  address: number
-  /** The IPv6 link-local address as four 32-bit words. */
-  linkLocal: readonly [number, number, number, number]
-  promiscuous: boolean
-}
-
-/** A VTEP of one network: flooded frames go to each of them. */
-export type MemberRow = {
-  network: number
-  address: number
-  port: number
-  /** It finishes inner checksums for us: remote checksum offload, agreed on with it. */
-  remoteChecksum?: boolean
-}
-
-export type ImageRows = {
-  generation: number
-  networks: NetworkRow[]
-  ports: PortRow[]
-  members: MemberRow[]
-}
+import type { ImageRows, MemberRow, NetworkRow, PortRow, RemoteRow } from './image-rows.ts'
 
 export const PORTS_MAX = 1024
 export const NETWORKS_MAX = 1024
 export const MEMBERS_MAX = 16_384
+export const REMOTES_MAX = 65_536
 
 export const HEAD_GENERATION = 0
 export const HEAD_NETWORKS = 1
 export const HEAD_SLOTS = 2
 export const HEAD_MEMBERS = 3
-export const HEAD_AT_NETWORKS = 4
-export const HEAD_AT_PORTS = 5
-export const HEAD_AT_PORT_LISTS = 6
-export const HEAD_AT_MEMBERS = 7
-export const HEAD_AT_VNI_INDEX = 8
-export const HEAD_AT_MEMBER_INDEX = 9
-export const HEAD_AT_MAC_INDEX = 10
-export const HEAD_AT_ADDRESS_INDEX = 11
-const HEAD_WORDS = 12
+export const HEAD_SEED = 4
+export const HEAD_AT_NETWORKS = 5
+export const HEAD_AT_PORTS = 6
+export const HEAD_AT_PORT_LISTS = 7
+export const HEAD_AT_MEMBERS = 8
+export const HEAD_AT_STATIONS = 9
+export const HEAD_AT_VNI_INDEX = 10
+export const HEAD_AT_MEMBER_INDEX = 11
+export const HEAD_AT_MAC_INDEX = 12
+export const HEAD_AT_ADDRESS_INDEX = 13
+const HEAD_WORDS = 14
 
 export const NETWORK_VNI = 0
 export const NETWORK_MTU = 1
@@ -68,7 +34,8 @@ export const NETWORK_MEMBERS = 3
 export const NETWORK_FIRST_PORT = 4
 export const NETWORK_PORTS = 5
 export const NETWORK_LEARNED_MAX = 6
-export const NETWORK_WORDS = 7
+export const NETWORK_STRICT = 7
+export const NETWORK_WORDS = 8
 
 export const PORT_ID = 0
 export const PORT_FD = 1
@@ -84,34 +51,54 @@ export const MEMBER_NETWORK = 0
 export const MEMBER_ADDRESS = 1
 export const MEMBER_PORT = 2
 export const MEMBER_REMOTE_CHECKSUM = 3
-export const MEMBER_WORDS = 4
+export const MEMBER_PROMISCUOUS = 4
+export const MEMBER_WORDS = 5
+
+// Whom the control plane has given a MAC and an address: the ports, and the remote endpoints.
+/** Network in the upper 16 bits, MAC high in the lower. */
+export const STATION_KEY = 0
+export const STATION_MAC_LOW = 1
+export const STATION_ADDRESS = 2
+/** Slot of a port, or ~member of a remote one; NOWHERE when its VTEP is no member. */
+export const STATION_PLACE = 3
+export const STATION_WORDS = 4
+export const NOWHERE = ~MEMBERS_MAX
 
 /** Every index is a word `mask`, then mask + 1 words that are 0 or a row number plus one. */
 export const INDEX_SEED = 0x7a6d6573
 
 export function buildImage(rows: ImageRows): ArrayBuffer {
-  assert(rows.networks.length <= NETWORKS_MAX, 'networks fit')
+  const { networks, remotes = [], seed = INDEX_SEED } = rows
+  assert(networks.length <= NETWORKS_MAX, 'networks fit')
   assert(rows.members.length <= MEMBERS_MAX, 'members fit')
+  assert(remotes.length <= REMOTES_MAX, 'remote endpoints fit')
   const members = rows.members.toSorted((a, b) => a.network - b.network)
   const ports = rows.ports.toSorted((a, b) => a.network - b.network || a.slot - b.slot)
   const slots = ports.reduce((max, port) => Math.max(max, port.slot + 1), 0)
   assert(slots <= PORTS_MAX, 'ports fit')
+  const memberIndex = makeIndex(members.length, n =>
+    hash3(seed, members[n]!.network, members[n]!.address, 0))
+  const stations = stationWords(ports, remotes, members, memberIndex, seed)
+  const stationCount = stations.length / STATION_WORDS
   const parts = [
-    networkWords(rows.networks, ports, members),
+    networkWords(networks, ports, members),
     portWords(ports, slots),
     Int32Array.from(ports, port => port.slot),
-    Int32Array.from(members.flatMap(m =>
-      [m.network, m.address, m.port, m.remoteChecksum === true ? 1 : 0])),
-    makeIndex(rows.networks.length, n => hash3(INDEX_SEED, rows.networks[n]!.vni, 0, 0)),
-    makeIndex(members.length, n => hash3(INDEX_SEED, members[n]!.network, members[n]!.address, 0)),
-    makeIndex(ports.length, n => {
-      const port = ports[n]!
-      return hash3(INDEX_SEED, port.network, port.macHigh, port.macLow)
+    memberWords(members),
+    stations,
+    makeIndex(networks.length, n => hash3(seed, networks[n]!.vni, 0, 0)),
+    memberIndex,
+    makeIndex(stationCount, n => {
+      const at = n * STATION_WORDS
+      return hash3(seed, stations[at + STATION_KEY]!, stations[at + STATION_MAC_LOW]!, 0)
     }),
-    makeIndex(ports.length, n => hash3(INDEX_SEED, ports[n]!.network, ports[n]!.address, 1)),
+    makeIndex(stationCount, n => {
+      const at = n * STATION_WORDS
+      return hash3(seed, stations[at + STATION_KEY]! >>> 16, stations[at + STATION_ADDRESS]!, 1)
+    }),
   ]
   const words = new Int32Array(HEAD_WORDS + parts.reduce((sum, part) => sum + part.length, 0))
-  words.set([rows.generation, rows.networks.length, slots, members.length])
+  words.set([rows.generation, networks.length, slots, members.length, seed])
   let at = HEAD_WORDS
   parts.forEach((part, n) => {
     words[HEAD_AT_NETWORKS + n] = at
@@ -124,8 +111,8 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
 /** @param ports, members sorted by network, so that each network owns one run of them */
 function networkWords(networks: NetworkRow[], ports: PortRow[], members: MemberRow[]): Int32Array {
   const words = new Int32Array(networks.length * NETWORK_WORDS)
-  networks.forEach((network, n) => {
-    words.set([network.vni, network.mtu, 0, 0, 0, 0, network.learnedMax], n * NETWORK_WORDS)
+  networks.forEach(({ vni, mtu, learnedMax, strict }, n) => {
+    words.set([vni, mtu, 0, 0, 0, 0, learnedMax, strict === true ? 1 : 0], n * NETWORK_WORDS)
   })
   noteRuns(words, NETWORK_FIRST_MEMBER, NETWORK_MEMBERS, members)
   noteRuns(words, NETWORK_FIRST_PORT, NETWORK_PORTS, ports)
@@ -152,6 +139,48 @@ function portWords(ports: PortRow[], slots: number): Int32Array {
     ], port.slot * PORT_WORDS)
   }
   return words
+}
+
+function memberWords(members: MemberRow[]): Int32Array {
+  const words = new Int32Array(members.length * MEMBER_WORDS)
+  members.forEach(({ network, address, port, remoteChecksum, promiscuous }, n) => {
+    words.set([network, address, port, remoteChecksum === true ? 1 : 0,
+      promiscuous === true ? 1 : 0], n * MEMBER_WORDS)
+  })
+  return words
+}
+
+/** Ports first, so that they go before remote ones in the indexes too. */
+function stationWords(ports: PortRow[], remotes: readonly RemoteRow[], members: MemberRow[],
+  memberIndex: Int32Array, seed: number): Int32Array {
+  const words = new Int32Array((ports.length + remotes.length) * STATION_WORDS)
+  let at = 0
+  const add = (row: PortRow | RemoteRow, place: number): void => {
+    words[at + STATION_KEY] = row.network << 16 | row.macHigh
+    words[at + STATION_MAC_LOW] = row.macLow
+    words[at + STATION_ADDRESS] = row.address
+    words[at + STATION_PLACE] = place
+    at += STATION_WORDS
+  }
+  for (const port of ports) add(port, port.slot)
+  for (const remote of remotes) {
+    add(remote, placeOf(remote, members, memberIndex, seed))
+  }
+  return words
+}
+
+function placeOf(remote: RemoteRow, members: MemberRow[], index: Int32Array, seed: number): number {
+  const mask = index[0]!
+  let bucket = hash3(seed, remote.network, remote.member, 0) & mask
+  for (;;) {
+    const row = index[1 + bucket]! - 1
+    if (row < 0) return NOWHERE
+    const member = members[row]!
+    if (member.network === remote.network && (member.address | 0) === (remote.member | 0)) {
+      return ~row
+    }
+    bucket = (bucket + 1) & mask
+  }
 }
 
 /** Open addressing over `count` rows, at most half full. */

@@ -1,27 +1,26 @@
 // hot: frames that an endpoint sends: checked, then switched to a neighbour, the tunnel, or all
 import {
-  ARP_REQUEST, arpOperation, arpSenderAddress, arpSenderMacHigh, arpSenderMacLow, arpTargetAddress,
-  turnArpIntoReply,
+  arpOperation, arpSenderAddress, arpSenderMacHigh, arpSenderMacLow,
 } from '../wire/arp.ts'
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wire/ether.ts'
 import { ipv4Source } from '../wire/ipv4.ts'
-import { ipv6Word } from '../wire/ipv6.ts'
+import { ipv6Word, PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
+import { answerSolicitation, switchArp } from './answer.ts'
 import {
-  COUNT_ARP_ANSWERED, COUNT_FLOODED, COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP,
-  DROP_SOURCE_IS_GROUP, DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TOO_LARGE, DROP_TO_ITSELF,
+  COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP, DROP_SOURCE_IS_GROUP,
+  DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TOO_LARGE, DROP_TO_ITSELF,
 } from './counters.ts'
+import { floodPorts, floodTunnel, floodUnknown } from './flood.ts'
 import { flowHash, type Frame, parseFrame } from './frame.ts'
 import {
-  NETWORK_FIRST_MEMBER, NETWORK_FIRST_PORT, NETWORK_LEARNED_MAX, NETWORK_MEMBERS, NETWORK_MTU,
-  NETWORK_PORTS, NETWORK_VNI, PORT_ADDRESS, PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW,
-  PORT_NETWORK, PORT_PROMISCUOUS,
+  NETWORK_LEARNED_MAX, NETWORK_MTU, NETWORK_STRICT, NETWORK_VNI, NOWHERE, PORT_ADDRESS,
+  PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS, STATION_PLACE,
 } from './image.ts'
 import { findLearned, learn } from './learned.ts'
 import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
-import { largestSegment, tunnel, tunnelAlone } from './segment.ts'
-import {
-  findMember, findPortByAddress, findPortByMac, listedSlot, networkWord, portWord,
-} from './tables.ts'
+import { largestSegment, tunnelAlone } from './segment.ts'
+import { addressFault } from './source.ts'
+import { findMember, findStation, networkWord, portWord, stationWord } from './tables.ts'
 import { answerTooLarge } from './too-large.ts'
 
 const ETHER_HEADER_OCTETS = 14
@@ -54,10 +53,9 @@ function switchFromPort(plane: Plane, slot: number, at: number, lengthOctets: nu
   if (portWord(tables, slot, PORT_PROMISCUOUS) === 0) {
     const reason = sourceFault(plane, slot, frame)
     if (reason >= 0) return drop(plane, reason)
-  } else if (findPortByMac(tables, network, frame.sourceHigh, frame.sourceLow) < 0) {
-    learn(plane.learned, networkWord(tables, network, NETWORK_VNI),
-      networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh, frame.sourceLow, slot, 0,
-      plane.nowSeconds)
+  } else {
+    const reason = promiscuousFault(plane, slot, network)
+    if (reason >= 0) return drop(plane, reason)
   }
   const largestOctets = largestSegment(view, frame)
   if (largestOctets < 0) return drop(plane, DROP_MALFORMED)
@@ -113,33 +111,48 @@ function isOwnLinkLocal(plane: Plane, slot: number, frame: Frame): boolean {
   return own || unspecified
 }
 
-function switchGroup(plane: Plane, slot: number, network: number): void {
-  const { frame } = plane
-  if (frame.etherType === ETHERTYPE_ARP && answerArp(plane, slot, network)) return
-  const sent = floodPorts(plane, slot, network, false) + floodTunnel(plane, network)
-  if (sent === 0) drop(plane, DROP_NO_VTEP)
+/**
+ * A promiscuous endpoint may send from any MAC, and what was given to nobody is learned. But in a
+ * strict network it takes nothing from others.
+ */
+function promiscuousFault(plane: Plane, slot: number, network: number): number {
+  const { frame, tables } = plane
+  const station = findStation(tables, network, frame.sourceHigh, frame.sourceLow)
+  if (networkWord(tables, network, NETWORK_STRICT) !== 0) {
+    if (station >= 0 && stationWord(tables, station, STATION_PLACE) !== slot) {
+      return DROP_SPOOFED_MAC
+    }
+    const fault = addressFault(plane, network, slot, true, station)
+    if (fault >= 0) return fault === DROP_MALFORMED ? fault : DROP_SPOOFED_ADDRESS
+  }
+  if (station < 0) {
+    learn(plane.learned, networkWord(tables, network, NETWORK_VNI),
+      networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh, frame.sourceLow, slot, 0,
+      plane.nowSeconds)
+  }
+  return -1
 }
 
-/** Answer for an endpoint of ours that somebody asks for, so that the question goes no further. */
-function answerArp(plane: Plane, slot: number, network: number): boolean {
-  const { frame, tables } = plane
-  const view = plane.ring.view
-  if (arpOperation(view, frame.l3At, frame.l3Octets) !== ARP_REQUEST) return false
-  const target = arpTargetAddress(view, frame.l3At)
-  const owner = findPortByAddress(tables, network, target)
-  if (owner < 0 || owner === slot) return false
-  turnArpIntoReply(view, frame.at, frame.l3At, portWord(tables, owner, PORT_MAC_HIGH),
-    portWord(tables, owner, PORT_MAC_LOW))
-  deliver(plane, slot, frame)
-  plane.counters[COUNT_ARP_ANSWERED]! += 1
-  return true
+function switchGroup(plane: Plane, slot: number, network: number): void {
+  const { frame } = plane
+  if (frame.etherType === ETHERTYPE_ARP) {
+    if (switchArp(plane, slot, network)) return
+  } else if (frame.protocol === PROTOCOL_ICMPV6 && answerSolicitation(plane, slot, network)) return
+  const sent = floodPorts(plane, slot, network, false) + floodTunnel(plane, network, false)
+  if (sent === 0) drop(plane, DROP_NO_VTEP)
 }
 
 function switchUnicast(plane: Plane, slot: number, network: number): void {
   const { frame, tables } = plane
-  const local = findPortByMac(tables, network, frame.destinationHigh, frame.destinationLow)
-  if (local === slot) return drop(plane, DROP_TO_ITSELF)
-  if (local >= 0) return deliver(plane, local, frame)
+  const station = findStation(tables, network, frame.destinationHigh, frame.destinationLow)
+  if (station >= 0) {
+    const place = stationWord(tables, station, STATION_PLACE)
+    if (place === slot) return drop(plane, DROP_TO_ITSELF)
+    if (place >= 0) return deliver(plane, place, frame)
+    if (place === NOWHERE) return drop(plane, DROP_NO_VTEP)
+    return tunnelAlone(plane, network, ~place, flowHash(plane.ring.view, frame),
+      outerTos(plane, frame))
+  }
   const entry = findLearned(plane.learned, networkWord(tables, network, NETWORK_VNI),
     frame.destinationHigh, frame.destinationLow)
   if (entry >= 0) {
@@ -152,38 +165,5 @@ function switchUnicast(plane: Plane, slot: number, network: number): void {
         outerTos(plane, frame))
     }
   }
-  const sent = floodPorts(plane, slot, network, true) + floodTunnel(plane, network)
-  if (sent === 0) drop(plane, DROP_NO_VTEP)
-}
-
-/** Copy the frame to the other local ports: all, or for unknown unicast the promiscuous ones. */
-export function floodPorts(plane: Plane, from: number, network: number,
-  promiscuous: boolean): number {
-  const { frame, tables } = plane
-  const first = networkWord(tables, network, NETWORK_FIRST_PORT)
-  const end = first + networkWord(tables, network, NETWORK_PORTS)
-  let sent = 0
-  for (let n = first; n < end; n++) {
-    const slot = listedSlot(tables, n)
-    if (slot === from) continue
-    if (promiscuous && portWord(tables, slot, PORT_PROMISCUOUS) === 0) continue
-    deliver(plane, slot, frame)
-    sent += 1
-  }
-  return sent
-}
-
-/** Head-end replication: one datagram to every VTEP of the network, none of them a copy. */
-function floodTunnel(plane: Plane, network: number): number {
-  const { frame, tables } = plane
-  const members = networkWord(tables, network, NETWORK_MEMBERS)
-  if (members === 0) return 0
-  const first = networkWord(tables, network, NETWORK_FIRST_MEMBER)
-  const flow = flowHash(plane.ring.view, frame)
-  const tos = outerTos(plane, frame)
-  for (let member = first; member < first + members; member++) {
-    tunnel(plane, network, member, flow, tos)
-  }
-  plane.counters[COUNT_FLOODED]! += members
-  return members
+  if (floodUnknown(plane, slot, network) === 0) drop(plane, DROP_NO_VTEP)
 }

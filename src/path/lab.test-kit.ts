@@ -12,7 +12,8 @@ import { COUNT_NAMES, DROP_NAMES } from './counter-names.ts'
 import { type Counters, GAUGE_LEARNED, makeCounters } from './counters.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY } from './engine.ts'
 import type { Station, Words4 } from './frames.test-kit.ts'
-import { buildImage, type ImageRows } from './image.ts'
+import { buildImage } from './image.ts'
+import type { ImageRows } from './image-rows.ts'
 import { adoptTables, makePlane, type Plane } from './plane.ts'
 import { makeTables } from './tables.ts'
 
@@ -28,6 +29,8 @@ export type LabOptions = {
   vnis?: number[]
   mtu?: number
   learnedMax?: number
+  /** Networks of a cluster: see Lab.share. */
+  strict?: boolean
   inheritDscp?: boolean
   faults?: WireFaults
   /** Frames that may wait for an endpoint or in front of a host. */
@@ -85,6 +88,7 @@ export class LabHost {
 
   constructor(address: number, lab: Lab, options: LabOptions) {
     const { vnis = [VNI], mtu = MTU, learnedMax = 4096, inheritDscp = false } = options
+    const { strict = false } = options
     const ring = makeRing(new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES }), 0)
     ring.octets.fill(0xa5) // noise, so that what is not written shows
     this.#queueMax = options.queueMax ?? 4096
@@ -95,8 +99,8 @@ export class LabHost {
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
       clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7 })
     this.waiter.makeWatched(TOKEN_UNDERLAY, this.underlay.inbound)
-    this.rows = { generation: 0, networks: vnis.map(vni => ({ vni, mtu, learnedMax })), ports: [],
-      members: [] }
+    this.rows = { generation: 0, ports: [], members: [],
+      networks: vnis.map(vni => ({ vni, mtu, learnedMax, strict })) }
   }
 
   addEndpoint(address: string, options: EndpointOptions = {}): LabEndpoint {
@@ -183,6 +187,23 @@ export class Lab {
     const host = this.hosts[number]
     assert(host !== undefined, 'the lab has this host')
     return host
+  }
+
+  /** Give every host the endpoints of the others, as the control plane of a cluster does. */
+  share(): void {
+    for (const host of this.hosts) {
+      const others = this.hosts.filter(other => other !== host)
+      host.rows.remotes = others.flatMap(other => other.rows.ports.map(port => ({
+        network: port.network, macHigh: port.macHigh, macLow: port.macLow, address: port.address,
+        member: other.address,
+      })))
+      for (const member of host.rows.members) {
+        const other = others.find(one => one.address === member.address)
+        member.promiscuous = other?.rows.ports.some(port =>
+          port.promiscuous && port.network === member.network) ?? false
+      }
+      host.adopt()
+    }
   }
 
   /** Let all hosts breathe until nothing moves any more. */

@@ -8,16 +8,17 @@ import { VXLAN_HEADER_OCTETS, vxlanVni } from '../wire/vxlan.ts'
 import { continueLatest, deliverBundled, flushBundles } from './bundle.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
-  DROP_SOURCE_IS_GROUP, DROP_SOURCE_IS_LOCAL, DROP_TRUNCATED, DROP_UNKNOWN_MAC, DROP_UNKNOWN_VTEP,
+  DROP_SOURCE_IS_GROUP, DROP_TRUNCATED, DROP_UNKNOWN_MAC, DROP_UNKNOWN_VTEP,
 } from './counters.ts'
+import { floodPorts } from './flood.ts'
 import { type Frame, parseFrame } from './frame.ts'
-import { NETWORK_LEARNED_MAX } from './image.ts'
-import { floodPorts } from './inside.ts'
+import { NETWORK_LEARNED_MAX, STATION_PLACE } from './image.ts'
 import { findLearned, FROM_UNDERLAY, learn } from './learned.ts'
 import { prepareForPort } from './partial.ts'
 import { deliver, drop, innerTos, type Plane } from './plane.ts'
+import { IS_UNKNOWN, vtepSourceFault } from './source.ts'
 import {
-  findMember, findNetwork, findPortByAddress, findPortByMac, networkWord,
+  findMember, findNetwork, findStation, findStationByAddress, networkWord, stationWord,
 } from './tables.ts'
 
 /** Receive one batch of datagrams and hand every frame to the local ports it is for. */
@@ -44,17 +45,19 @@ function open(plane: Plane, at: number, lengthOctets: number): void {
   if (vni < 0) return drop(plane, DROP_BAD_FLAGS)
   const network = findNetwork(tables, vni)
   if (network < 0) return drop(plane, DROP_BAD_VNI)
-  if (findMember(tables, network, source) < 0) return drop(plane, DROP_UNKNOWN_VTEP)
+  const member = findMember(tables, network, source)
+  if (member < 0) return drop(plane, DROP_UNKNOWN_VTEP)
   if (!parseFrame(view, at + VXLAN_HEADER_OCTETS, lengthOctets, frame)) {
     return drop(plane, DROP_MALFORMED)
   }
   if ((frame.sourceHigh & 0x0100) !== 0) return drop(plane, DROP_SOURCE_IS_GROUP)
-  if (findPortByMac(tables, network, frame.sourceHigh, frame.sourceLow) >= 0) {
-    return drop(plane, DROP_SOURCE_IS_LOCAL)
-  }
+  const fault = vtepSourceFault(plane, network, member)
+  if (fault >= 0) return drop(plane, fault)
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
-  learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
-    frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
+  if (fault === IS_UNKNOWN) {
+    learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
+      frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
+  }
   if (isGroupMac(view, frame.at)) toGroup(plane, network)
   else toOne(plane, network, vni)
 }
@@ -75,8 +78,12 @@ function mergeEcn(plane: Plane, frame: Frame, outer: number): boolean {
 
 function toOne(plane: Plane, network: number, vni: number): void {
   const { frame, tables } = plane
-  const local = findPortByMac(tables, network, frame.destinationHigh, frame.destinationLow)
-  if (local >= 0) return deliverBundled(plane, local)
+  const station = findStation(tables, network, frame.destinationHigh, frame.destinationLow)
+  if (station >= 0) {
+    const place = stationWord(tables, station, STATION_PLACE)
+    // What was given to another VTEP came here by mistake, and is nobody's here.
+    return place < 0 ? drop(plane, DROP_UNKNOWN_MAC) : deliverBundled(plane, place)
+  }
   const entry = findLearned(plane.learned, vni, frame.destinationHigh, frame.destinationLow)
   const port = entry < 0 ? FROM_UNDERLAY : plane.learned.port[entry]!
   if (port >= 0) return deliverBundled(plane, port)
@@ -92,9 +99,10 @@ function toGroup(plane: Plane, network: number): void {
   if (frame.etherType === ETHERTYPE_ARP) {
     const view = plane.ring.view
     const asked = arpOperation(view, frame.l3At, frame.l3Octets) === ARP_REQUEST
-      ? findPortByAddress(tables, network, arpTargetAddress(view, frame.l3At)) : -1
+      ? findStationByAddress(tables, network, arpTargetAddress(view, frame.l3At)) : -1
+    const place = asked < 0 ? -1 : stationWord(tables, asked, STATION_PLACE)
     // Only the endpoint that is asked for needs to see the question.
-    if (asked >= 0) return deliver(plane, asked, frame)
+    if (place >= 0) return deliver(plane, place, frame)
   }
   if (floodPorts(plane, -1, network, false) === 0) drop(plane, DROP_UNKNOWN_MAC)
 }

@@ -2,15 +2,17 @@
 import { hash3 } from './hash.ts'
 import {
   HEAD_AT_ADDRESS_INDEX, HEAD_AT_MAC_INDEX, HEAD_AT_MEMBERS, HEAD_AT_MEMBER_INDEX,
-  HEAD_AT_NETWORKS, HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_VNI_INDEX, HEAD_GENERATION,
-  HEAD_MEMBERS, HEAD_NETWORKS, HEAD_SLOTS, INDEX_SEED, MEMBER_ADDRESS, MEMBER_NETWORK, MEMBER_WORDS,
-  NETWORK_VNI, NETWORK_WORDS, PORT_ADDRESS, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_WORDS,
+  HEAD_AT_NETWORKS, HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_STATIONS, HEAD_AT_VNI_INDEX,
+  HEAD_GENERATION, HEAD_MEMBERS, HEAD_NETWORKS, HEAD_SEED, HEAD_SLOTS, MEMBER_ADDRESS,
+  MEMBER_NETWORK, MEMBER_WORDS, NETWORK_VNI, NETWORK_WORDS, PORT_WORDS, STATION_ADDRESS,
+  STATION_KEY, STATION_MAC_LOW, STATION_WORDS,
 } from './image.ts'
 
 /** An image opened: its words, and where each table begins in them. */
 export type Tables = Readonly<{
   words: Int32Array
   generation: number
+  seed: number
   networkCount: number
   /** Port slots, empty ones included. */
   slotCount: number
@@ -19,6 +21,7 @@ export type Tables = Readonly<{
   ports: number
   portLists: number
   members: number
+  stations: number
   vniIndex: number
   memberIndex: number
   macIndex: number
@@ -30,6 +33,7 @@ export function makeTables(image: ArrayBuffer): Tables {
   return {
     words,
     generation: words[HEAD_GENERATION]!,
+    seed: words[HEAD_SEED]!,
     networkCount: words[HEAD_NETWORKS]!,
     slotCount: words[HEAD_SLOTS]!,
     memberCount: words[HEAD_MEMBERS]!,
@@ -37,6 +41,7 @@ export function makeTables(image: ArrayBuffer): Tables {
     ports: words[HEAD_AT_PORTS]!,
     portLists: words[HEAD_AT_PORT_LISTS]!,
     members: words[HEAD_AT_MEMBERS]!,
+    stations: words[HEAD_AT_STATIONS]!,
     vniIndex: words[HEAD_AT_VNI_INDEX]!,
     memberIndex: words[HEAD_AT_MEMBER_INDEX]!,
     macIndex: words[HEAD_AT_MAC_INDEX]!,
@@ -59,6 +64,11 @@ export function memberWord(tables: Tables, member: number, which: number): numbe
   return tables.words[tables.members + member * MEMBER_WORDS + which]!
 }
 
+/** A word of a station's row, by one of the STATION_ names. */
+export function stationWord(tables: Tables, station: number, which: number): number {
+  return tables.words[tables.stations + station * STATION_WORDS + which]!
+}
+
 /** The slot of the n-th port in the lists that networks point into. */
 export function listedSlot(tables: Tables, n: number): number {
   return tables.words[tables.portLists + n]!
@@ -68,7 +78,7 @@ export function listedSlot(tables: Tables, n: number): number {
 export function findNetwork(tables: Tables, vni: number): number {
   const words = tables.words
   const mask = words[tables.vniIndex]!
-  let bucket = hash3(INDEX_SEED, vni, 0, 0) & mask
+  let bucket = hash3(tables.seed, vni, 0, 0) & mask
   for (;;) {
     const row = words[tables.vniIndex + 1 + bucket]! - 1
     if (row < 0 || networkWord(tables, row, NETWORK_VNI) === vni) return row
@@ -80,7 +90,7 @@ export function findNetwork(tables: Tables, vni: number): number {
 export function findMember(tables: Tables, network: number, address: number): number {
   const words = tables.words
   const mask = words[tables.memberIndex]!
-  let bucket = hash3(INDEX_SEED, network, address, 0) & mask
+  let bucket = hash3(tables.seed, network, address, 0) & mask
   for (;;) {
     const row = words[tables.memberIndex + 1 + bucket]! - 1
     if (row < 0) return -1
@@ -90,33 +100,33 @@ export function findMember(tables: Tables, network: number, address: number): nu
   }
 }
 
-/** Slot of the local endpoint with this MAC, or -1. */
-export function findPortByMac(tables: Tables, network: number, high: number, low: number): number {
+/** Row of the station, here or on another node, that was given this MAC, or -1. */
+export function findStation(tables: Tables, network: number, high: number, low: number): number {
   const words = tables.words
   const mask = words[tables.macIndex]!
-  let bucket = hash3(INDEX_SEED, network, high, low) & mask
+  const key = network << 16 | high
+  let bucket = hash3(tables.seed, key, low, 0) & mask
   for (;;) {
     const row = words[tables.macIndex + 1 + bucket]! - 1
     if (row < 0) return -1
-    const slot = listedSlot(tables, row)
-    if (portWord(tables, slot, PORT_MAC_LOW) === low
-      && portWord(tables, slot, PORT_MAC_HIGH) === high
-      && portWord(tables, slot, PORT_NETWORK) === network) return slot
+    const at = tables.stations + row * STATION_WORDS
+    if (words[at + STATION_MAC_LOW] === low && words[at + STATION_KEY] === key) return row
     bucket = (bucket + 1) & mask
   }
 }
 
-/** Slot of the local endpoint with this IPv4 address, or -1. */
-export function findPortByAddress(tables: Tables, network: number, address: number): number {
+/** Row of the station, here or on another node, that was given this IPv4 address, or -1. */
+export function findStationByAddress(tables: Tables, network: number, address: number): number {
   const words = tables.words
   const mask = words[tables.addressIndex]!
-  let bucket = hash3(INDEX_SEED, network, address, 1) & mask
+  let bucket = hash3(tables.seed, network, address, 1) & mask
   for (;;) {
     const row = words[tables.addressIndex + 1 + bucket]! - 1
     if (row < 0) return -1
-    const slot = listedSlot(tables, row)
-    if (portWord(tables, slot, PORT_ADDRESS) === address
-      && portWord(tables, slot, PORT_NETWORK) === network) return slot
+    const at = tables.stations + row * STATION_WORDS
+    if (words[at + STATION_ADDRESS] === address && words[at + STATION_KEY]! >> 16 === network) {
+      return row
+    }
     bucket = (bucket + 1) & mask
   }
 }

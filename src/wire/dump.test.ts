@@ -29,6 +29,9 @@ const golden: Readonly<Record<string, string>> = {
     + 'ICMPv6 echo request, id 5, seq 1, length 64',
   'icmpv6-neighbour-solicitation': '02:42:0a:00:01:08 > 33:33:ff:00:00:09, IPv6 '
     + 'fd00:1::8 > ff02::1:ff00:9: ICMPv6 neighbour solicitation, who has fd00:1::9, length 32',
+  'icmpv6-neighbour-advertisement': '02:42:0a:00:01:08 > 02:42:0a:00:01:09, IPv6 '
+    + 'fe80::42:aff:fe00:108 > fe80::42:aff:fe00:109: ICMPv6 neighbour advertisement, '
+    + 'target is fe80::42:aff:fe00:108, length 32',
   'icmpv6-mld-report': '02:42:0a:00:01:08 > 33:33:00:00:00:16, IPv6 '
     + 'fe80::42:aff:fe00:108 > ff02::16: ICMPv6 multicast listener report v2, length #',
   'icmpv6-too-long': '02:42:0a:00:01:08 > 02:42:0a:00:01:09, IPv6 fd00:1::8 > fd00:9::1: '

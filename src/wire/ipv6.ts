@@ -54,6 +54,23 @@ export function ipv6Word(dv: DataView, at: number, which: number): number {
   return dv.getInt32(at + IPV6_SOURCE + (which << 2))
 }
 
+/**
+ * Upper 16 bits of the MAC that the link-local address of these words was made of, or -1 when it is
+ * another kind of address: RFC 4291 section 2.5.6 and appendix A (modified EUI-64).
+ */
+export function linkLocalMacHigh(
+  word0: number, word1: number, word2: number, word3: number,
+): number {
+  const isMade = word0 === 0xfe80 << 16 && word1 === 0 && (word2 & 0xff) === 0xff
+    && word3 >>> 24 === 0xfe
+  return isMade ? (word2 >>> 16) ^ 0x0200 : -1
+}
+
+/** Its lower 32 bits, signed, from the last two words. */
+export function linkLocalMacLow(word2: number, word3: number): number {
+  return ((word2 & 0xff00) << 16) | (word3 & 0xffffff)
+}
+
 /** Whether the address at `addressAt` (not a header) means several nodes: RFC 4291 section 2.7. */
 export function isIpv6Multicast(dv: DataView, addressAt: number): boolean {
   return dv.getUint8(addressAt) === 0xff

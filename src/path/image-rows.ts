@@ -1,0 +1,59 @@
+// The rows that a table image is built from: what the control plane tells the packet worker.
+
+export type NetworkRow = {
+  vni: number
+  mtu: number
+  /** Learned entries that this network may have. */
+  learnedMax: number
+  /** A VTEP may send only from MACs and addresses that were given to it: see source.ts. */
+  strict?: boolean
+}
+
+export type PortRow = {
+  /** Never used again, so that a new port in an old slot is seen as new. */
+  id: number
+  /** 0 to PORTS_MAX - 1, kept as long as the port lives. */
+  slot: number
+  fd: number
+  /** Index into the network rows. */
+  network: number
+  macHigh: number
+  macLow: number
+  address: number
+  /** The IPv6 link-local address as four 32-bit words. */
+  linkLocal: readonly [number, number, number, number]
+  promiscuous: boolean
+}
+
+/** A VTEP of one network: flooded frames go to each of them. */
+export type MemberRow = {
+  network: number
+  address: number
+  port: number
+  /** It finishes inner checksums for us: remote checksum offload, agreed on with it. */
+  remoteChecksum?: boolean
+  /** Machines that nobody was told of may be behind it, also in a strict network. */
+  promiscuous?: boolean
+}
+
+/** An endpoint of another node, given by the control plane. */
+export type RemoteRow = {
+  network: number
+  macHigh: number
+  macLow: number
+  /** IPv4 */
+  address: number
+  /** Underlay address of its VTEP. One that is no member of the network makes it unreachable. */
+  member: number
+}
+
+export type ImageRows = {
+  generation: number
+  networks: NetworkRow[]
+  ports: PortRow[]
+  members: MemberRow[]
+  /** Where two claim one MAC or address, a port goes before a remote one, else the first. */
+  remotes?: readonly RemoteRow[]
+  /** Seed of the indexes. One that nobody knows keeps their buckets even: see hash.ts. */
+  seed?: number
+}
