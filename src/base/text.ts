@@ -74,9 +74,14 @@ export function macOfAddress(address: number): string {
 
 /** Six octets "02:42:0a:00:01:08" -> [0x0242, 0x0a000108]: the upper 16 and the lower 32 bits. */
 export function parseMac(text: string): readonly [high: number, low: number] {
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) {
-    throw new UsageError(`"${text}" is not a MAC address such as 02:42:0a:00:01:08`)
-  }
+  const mac = tryMac(text)
+  if (mac !== undefined) return mac
+  throw new UsageError(`"${text}" is not a MAC address such as 02:42:0a:00:01:08`)
+}
+
+/** As parseMac; undefined when `text` is none. */
+export function tryMac(text: string): readonly [high: number, low: number] | undefined {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) return undefined
   const digits = text.replaceAll(':', '')
   return [Number.parseInt(digits.slice(0, 4), 16), Number.parseInt(digits.slice(4), 16)]
 }

@@ -1,10 +1,12 @@
 // What all parts of the daemon share: the remembered state, the descriptors that are held, and the
 // way of both into the packet worker. One owner for each: only this file writes them out.
+import { randomInt } from 'node:crypto'
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { TapFeatures } from '../kernel/features.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
+import type { ClusterRows, LeftOut } from './cluster-rows.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
@@ -25,6 +27,11 @@ export class Core {
   /** Descriptors of TAPs that the worker holds, by port id. */
   readonly fds = new Map<number, number>()
   readonly queueDrops = new QueueDrops()
+  /** What the other nodes of the cluster have told; publish() after a change. */
+  cluster: ClusterRows | undefined
+  /** Of the images' indexes: nobody outside knows which keys meet in one bucket. */
+  readonly #seed = randomInt(0, 2 ** 31)
+  #leftOut = ''
   #generation = 0
 
   constructor(parts: Pick<Core,
@@ -50,8 +57,19 @@ export class Core {
   publish(): void {
     this.#generation += 1
     const state = { ...this.state, networks: this.networksInUse() }
-    const rows = compileRows(state, this.fds, this.#generation)
-    this.datapath.publish(buildImage(rows))
+    const rows = compileRows(state, this.fds, this.#generation, this.cluster)
+    this.#tellLeftOut(rows.leftOut)
+    this.datapath.publish(buildImage({ ...rows, seed: this.#seed }))
+  }
+
+  /** Once for each change: an image is built far more often. */
+  #tellLeftOut(leftOut: LeftOut): void {
+    const facts = JSON.stringify(leftOut)
+    if (facts === this.#leftOut) return
+    this.#leftOut = facts
+    if (leftOut.members + leftOut.remotes + leftOut.damaged > 0) {
+      this.log.warn({ leftOut }, 'rows of the cluster do not fit into the tables')
+    }
   }
 
   /** The network as its tasks have it: with the MTU that fits the underlay and its paths now. */
