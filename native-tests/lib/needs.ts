@@ -10,6 +10,8 @@ export type Needs = Readonly<{
   links?: readonly (keyof typeof LINKS)[]
   /** The optional package "cap", which is compiled where a compiler and libpcap-dev are. */
   cap?: boolean
+  /** The optional package "raw-socket", which is compiled where a compiler is. */
+  rawSocket?: boolean
 }>
 
 const LINKS = {
@@ -27,7 +29,10 @@ export function lacking(needs: Needs): string | false {
   const link = needs.links?.find(kind => !works(['unshare', '--net', 'sh', '-c',
     `ip link add lack0 type veth peer name lack2 && ip link add ${LINKS[kind].join(' ')}`]))
   if (link !== undefined) return `needs a kernel with ${link} devices`
-  return needs.cap === true && !hasCap() ? 'needs the optional package "cap"' : false
+  if (needs.rawSocket === true && !loads('raw-socket')) {
+    return 'needs the optional package "raw-socket"'
+  }
+  return needs.cap === true && !loads('cap') ? 'needs the optional package "cap"' : false
 }
 
 function usable(path: string): boolean {
@@ -48,9 +53,9 @@ function works([file = '', ...args]: string[]): boolean {
   }
 }
 
-function hasCap(): boolean {
+function loads(name: string): boolean {
   try {
-    createRequire(import.meta.url)('cap')
+    createRequire(import.meta.url)(name)
     return true
   } catch {
     return false
