@@ -2,8 +2,8 @@
 
 import { makeSum, type Sum } from '../wire/sum.ts'
 
-/** Frames that one receive may bring: 16 trains of at most 128 datagrams. */
-export const FRAMES_MAX = 2048
+/** Frames that one receive may bring: 32 trains of at most 128 datagrams. */
+export const FRAMES_MAX = 4096
 
 /** Octets in front of a frame, the port's own: struct virtio_net_hdr, linux/virtio_net.h. */
 export const VNET_HEADER_OCTETS = 10

@@ -10,7 +10,7 @@ import { makeAddressedRoom, makeRoom, type Ring } from './ring.ts'
 import { SENDERS } from './underlay.ts'
 
 /** Messages of one receive; with UDP_GRO each is a whole train. */
-export const RECEIVE_BATCH = 16
+export const RECEIVE_BATCH = 32
 /** A slot holds the largest train; the odd stride keeps slots off the same cache sets. */
 export const SLOT_OCTETS = 65_536 + 576
 /** A frame inside VXLAN then begins at a slot's 10th octet, and its IP header is 4-aligned. */
