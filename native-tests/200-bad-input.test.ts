@@ -165,6 +165,10 @@ lab.test('a configuration that cannot be read or used', async t => {
   await refusesConfig(t, 'underlay:\n  address: 192.168.56.11\n  device: eth0', /eth1.*eth0/)
   await refusesConfig(t, 'underlay:\n  address: 192.168.56.11\npaths:\n  run: /etc/passwd/run',
     /\/etc\/passwd\/run/)
+  for (const setting of ['run', 'state']) {
+    await refusesConfig(t, `underlay:\n  address: 192.168.56.11\npaths:\n  ${setting}: /proc/x/y`,
+      new RegExp(`paths\\.${setting} /proc/x/y cannot be used: .*no directory can be made in /proc`))
+  }
 })
 
 lab.test('port 4789 in use', async t => {

@@ -1,12 +1,13 @@
 // What `tapmesh daemon` runs: configuration, daemon, server, pid file and signals. The only place
 // that may end the process.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { dirname } from 'node:path'
 import { ConfigError } from '../base/errors.ts'
 import { makeLog, type Log } from '../base/log.ts'
 import { loadConfig, type Config } from '../daemon/config.ts'
 import type { Control } from '../daemon/views.ts'
+import { makeDirectory } from '../kernel/directory.ts'
 import { refuseIfAnswered, startServer } from './server.ts'
 
 /** Longest time from the signal to stop until the end of the process. */
@@ -115,7 +116,7 @@ function reloadOnHangup(daemon: Served, configPath: string | undefined, log: Log
 function writePidFile(path: string): () => void {
   const text = `${process.pid}\n`
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    makeDirectory(dirname(path), 0o755)
     writeFileSync(path, text, { mode: 0o644 })
   } catch (error) {
     throw new ConfigError(`cannot write the pid file: ${(error as Error).message}`, { path }, error)

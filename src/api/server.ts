@@ -1,11 +1,12 @@
 // The API of the daemon: HTTP with JSON over a Unix socket, bounded in time, size and number.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { Control } from '../daemon/views.ts'
 import { ConfigError, ConflictError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { makeDirectory } from '../kernel/directory.ts'
 import { makeClient } from './client.ts'
 import { StoppingError, answerError } from './http.ts'
 import { makeRoutes, type Routes } from './routes.ts'
@@ -100,7 +101,7 @@ async function listen(server: Server, socketPath: string): Promise<void> {
       + `${SOCKET_PATH_OCTETS_MAX} octets`, { socketPath })
   }
   try {
-    mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
+    makeDirectory(dirname(socketPath), 0o755)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       // The socket is made inside this call, so it is never there with wider rights than 0660.

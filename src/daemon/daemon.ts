@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
-import { AbsentError } from '../base/errors.ts'
+import { AbsentError, ConfigError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { makeDirectory } from '../kernel/directory.ts'
 import { probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
@@ -52,6 +53,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const underlay = await findUnderlay(host, config)
   const state = loadState(config.paths.state)
   // ---- above this line nothing on the machine has been changed ----
+  makeDirectories(config)
   const { port, ttl, udpChecksum, dscp } = config.underlay
   const { tcpSegmentation, udpSegmentation, udpSegment, udpGro, spinMicros } = config.plane
   const offload = probeTap({ tcp: tcpSegmentation, udp: udpSegmentation })
@@ -107,6 +109,17 @@ function reload(core: Core, fresh: Config): void {
   core.log.level = fresh.log.level
   core.config = { ...core.config, log: fresh.log, tasks: fresh.tasks }
   core.log.info('configuration reloaded')
+}
+
+function makeDirectories({ paths }: Config): void {
+  for (const [setting, mode] of [['state', 0o700], ['run', 0o755]] as const) {
+    try {
+      makeDirectory(paths[setting], mode)
+    } catch (error) {
+      throw new ConfigError(`paths.${setting} ${paths[setting]} cannot be used: ${
+        (error as Error).message}`, { path: paths[setting] }, error)
+    }
+  }
 }
 
 function checkMachine(): void {

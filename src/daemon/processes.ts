@@ -2,11 +2,12 @@
 // shim (task-shim.sh) that keeps its exit code in a file, so tasks outlive the daemon.
 import { spawn } from 'node:child_process'
 import {
-  accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync,
+  accessSync, closeSync, constants, openSync, readFileSync, rmSync, statSync,
 } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { HOSTNAME_DIGITS } from '../base/ids.ts'
 import { TapmeshError, UsageError } from '../base/errors.ts'
+import { makeDirectory } from '../kernel/directory.ts'
 import { withNetns } from '../kernel/netns.ts'
 import {
   isProcess, namespaceOf, pidsInNetns, processStart, signalProcess,
@@ -68,7 +69,7 @@ function isDirectory(path: string): boolean {
 
 /** Start the command in its namespaces, its output going to the task's log. */
 export function startProcess(spec: StartSpec): Started {
-  mkdirSync(spec.directory, { recursive: true, mode: 0o700 })
+  makeDirectory(spec.directory, 0o700)
   rmSync(statusPath(spec.directory), { force: true })
   const hostname = spec.id.slice(0, HOSTNAME_DIGITS)
   const log = openSync(logPath(spec.directory), 'a', 0o600)

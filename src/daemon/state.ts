@@ -1,10 +1,11 @@
 // What a daemon must remember: networks, VTEPs and tasks, in one JSON file that is replaced whole.
 // Everything in the kernel is made from it, so it is written before the kernel is touched.
 import {
-  closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync,
+  closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync,
 } from 'node:fs'
 import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
+import { makeDirectory } from '../kernel/directory.ts'
 
 const FORMAT = 1
 const STATE_OCTETS_MAX = 64 << 20
@@ -113,7 +114,7 @@ export function loadState(directory: string): State {
 
 /** Replace the state file: whole and on disk when this returns, or the old one is still there. */
 export function saveState(directory: string, state: State): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory, 0o700)
   const path = `${directory}/state.json`
   const fd = openSync(`${path}.new`, 'w', 0o600)
   try {
