@@ -1,0 +1,105 @@
+// Takes messages in: whether each is whole, meant for this node, and new; then its rows go to the
+// intake and the rest to the exchange.
+import { DECIDE_MS } from './away.ts'
+import { DATAGRAM_OCTETS_MAX, decodeMessage, type Header, STEADY, WANTS_BULK } from './codec.ts'
+import type { Digests } from './digests.ts'
+import type { Exchange } from './exchange.ts'
+import { hashText } from './hash.ts'
+import type { Intake } from './intake.ts'
+import type { Item, RowsItem } from './item-codec.ts'
+import type { Membership } from './membership.ts'
+import type { Parts } from './parts.ts'
+import { ReplayGuard } from './replay.ts'
+import type { Spread } from './spread.ts'
+
+/** Of the boot that the membership knows, of a later one, or to be dropped. */
+type Standing = 'current' | 'early' | 'replayed'
+
+export class Mailbox {
+  readonly #parts: Parts
+  readonly #membership: Membership
+  readonly #intake: Intake
+  readonly #spread: Spread
+  readonly #digests: Digests
+  readonly #exchange: Exchange
+  readonly #replays = new ReplayGuard()
+  readonly #self: number
+
+  constructor(parts: Parts, membership: Membership, intake: Intake, spread: Spread,
+    digests: Digests, exchange: Exchange) {
+    this.#parts = parts
+    this.#membership = membership
+    this.#intake = intake
+    this.#spread = spread
+    this.#digests = digests
+    this.#exchange = exchange
+    this.#self = hashText(parts.options.name)
+  }
+
+  receive(from: string, octets: Uint8Array): void {
+    const { counters, nowMs } = this.#parts
+    counters.messagesIn += 1
+    counters.octetsIn += octets.length
+    const message = decodeMessage(octets)
+    if (typeof message === 'string') {
+      counters.malformed += 1
+      return
+    }
+    const { header, items } = message
+    if (header.to !== this.#self || header.from !== hashText(from)) {
+      counters.misdirected += 1
+      return
+    }
+    const standing = this.#standing(from, header)
+    if (standing === 'replayed') {
+      counters.replayed += 1
+      return
+    }
+    if (standing === 'current' && !this.#isHere(from, header)) return
+    const isSmall = octets.length <= DATAGRAM_OCTETS_MAX
+    for (const item of items) {
+      if (item.kind === 'rows') this.#takeRows(from, item, isSmall)
+    }
+    if (standing === 'current') this.#answer(from, header, items)
+    this.#spread.flush(nowMs, from)
+  }
+
+  /** What a later boot says than the membership knows of is merged, for it is signed; no more. */
+  #standing(from: string, { epoch, sequence }: Header): Standing {
+    const peer = this.#membership.peer(from)
+    if (peer === undefined || epoch > peer.epoch) return 'early'
+    if (epoch < peer.epoch) return 'replayed'
+    return this.#replays.take(from, epoch, sequence) ? 'current' : 'replayed'
+  }
+
+  /** False while this node is back from far away and finds out whether it missed anything. */
+  #isHere(from: string, { flags, wallMs }: Header): boolean {
+    const { away, clock, nowMs, peerClocks, timers } = this.#parts
+    peerClocks.heard(nowMs, from, wallMs)
+    const isBack = away.heard(nowMs, from, (flags & STEADY) !== 0, clock.last.ms)
+    if (isBack) timers.soon('decide', nowMs + DECIDE_MS)
+    return away.state === 'here'
+  }
+
+  /** News, and differences that are small, are passed on; a bulk is left to the digests. */
+  #takeRows(from: string, item: RowsItem, isSmall: boolean): void {
+    const { counters } = this.#parts
+    let accepted = 0
+    for (const aged of item.rows) {
+      const verdict = this.#intake.take(aged)
+      if (verdict === 'known') this.#spread.heard(aged.row)
+      if (verdict !== 'accepted') continue
+      accepted += 1
+      if (isSmall) counters.newsDropped += this.#spread.put(aged.row, aged.ageMs, false)
+    }
+    if (!item.isNews && accepted > 0) this.#digests.differed(from)
+  }
+
+  #answer(from: string, { flags }: Header, items: readonly Item[]): void {
+    for (const item of items) if (item.kind === 'roots') this.#digests.compare(from, item.roots)
+    const rest = items.filter(item => item.kind !== 'rows')
+    if (rest.length === 0) return
+    this.#exchange.answer(this.#parts.nowMs, from, rest, (flags & WANTS_BULK) !== 0,
+      this.#digests.mayBulk(from))
+  }
+}

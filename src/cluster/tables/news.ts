@@ -1,0 +1,72 @@
+// Rows that are new, waiting to be told: this node's own before those that it only passes on. Each
+// is told a number of times and then left to the digests.
+import { rowId } from './replica.ts'
+import { compareStamps, type Row } from './rows.ts'
+
+export const OWN_NEWS_MAX = 8192
+export const RELAYED_NEWS_MAX = 4096
+
+export type Piece = { readonly row: Row; readonly octets: Uint8Array; told: number }
+
+export class News {
+  readonly #own = new Map<string, Piece>()
+  readonly #relayed = new Map<string, Piece>()
+
+  get own(): number {
+    return this.#own.size
+  }
+
+  get relayed(): number {
+    return this.#relayed.size
+  }
+
+  get size(): number {
+    return this.#own.size + this.#relayed.size
+  }
+
+  /** Replaces what is there about the same key. The number of older pieces that had to go. */
+  put(row: Row, octets: Uint8Array, isOwn: boolean): number {
+    const id = rowId(row.table, row.key)
+    this.#own.delete(id)
+    this.#relayed.delete(id)
+    const queue = isOwn ? this.#own : this.#relayed
+    let dropped = 0
+    if (queue.size >= (isOwn ? OWN_NEWS_MAX : RELAYED_NEWS_MAX)) {
+      for (const oldest of queue.keys()) {
+        queue.delete(oldest)
+        dropped += 1
+        break
+      }
+    }
+    queue.set(id, { row, octets, told: 0 })
+    return dropped
+  }
+
+  /** Somebody told it to us: so many fewer need to hear it from here. */
+  heard(row: Row): void {
+    const id = rowId(row.table, row.key)
+    const piece = this.#own.get(id) ?? this.#relayed.get(id)
+    if (piece === undefined || piece.told === 0) return
+    if (compareStamps(piece.row.stamp, row.stamp) === 0) piece.told += 1
+  }
+
+  /** The first `max` pieces that were told already, or that were not. */
+  some(isOwn: boolean, isFresh: boolean, max: number): Piece[] {
+    const pieces: Piece[] = []
+    for (const piece of (isOwn ? this.#own : this.#relayed).values()) {
+      if (pieces.length >= max) break
+      if ((piece.told === 0) === isFresh) pieces.push(piece)
+    }
+    return pieces
+  }
+
+  /** A piece was told to `copies` more: it goes to the end, or away when that was often enough. */
+  told(piece: Piece, copies: number, limit: number): void {
+    piece.told += copies
+    const id = rowId(piece.row.table, piece.row.key)
+    const queue = this.#own.get(id) === piece ? this.#own : this.#relayed
+    if (queue.get(id) !== piece) return
+    queue.delete(id)
+    if (piece.told < limit) queue.set(id, piece)
+  }
+}

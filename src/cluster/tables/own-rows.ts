@@ -1,0 +1,166 @@
+// The rows that this node writes: stamped, proved, and written again when it turns out that an
+// earlier boot of this node, whose disk was lost, has said something newer.
+import { ConflictError, LimitError, UsageError } from '../../base/errors.ts'
+import { decodeOwnerEpoch, encodeOwnerEpoch, epochKey, EPOCHS_TABLE } from './epochs.ts'
+import type { Write } from './events.ts'
+import type { Membership } from './membership.ts'
+import type { Parts } from './parts.ts'
+import { OWNER_ROWS_MAX, ROWS_MAX } from './replica.ts'
+import { isKey } from './row-codec.ts'
+import {
+  EPOCH_MAX, NO_OCTETS, ownerOfKey, PROOF_OCTETS_MAX, type Row, VALUE_OCTETS_MAX,
+} from './rows.ts'
+
+/** How often an earlier boot is overtaken; then somebody else must be running with our id. */
+export const EPOCH_RAISES_MAX = 16
+
+export class OwnRows {
+  readonly #parts: Parts
+  readonly #membership: Membership
+  /** told to everybody, after all of a step is written */
+  #written: Row[] = []
+  #hasLeft = false
+
+  constructor(parts: Parts, membership: Membership) {
+    this.#parts = parts
+    this.#membership = membership
+  }
+
+  get hasLeft(): boolean {
+    return this.#hasLeft
+  }
+
+  /** The rows that were written since the last time. */
+  take(): Row[] {
+    const written = this.#written
+    this.#written = []
+    return written
+  }
+
+  start(): void {
+    this.#announce(true)
+  }
+
+  /**
+   * All of them or, when one cannot be, none.
+   * @throws UsageError for what can be in no table, LimitError when a limit is reached,
+   *         ConflictError after this node has left
+   */
+  write(writes: readonly Write[]): void {
+    if (this.#hasLeft) throw new ConflictError('this node has left the cluster; join it first')
+    for (const write of writes) this.#check(write)
+    this.#checkRoom(writes)
+    for (const { table, key, value } of writes) {
+      const entry = this.#parts.replica.get(table, key)
+      if (value === null && (entry === undefined || entry.row.value === null)) continue
+      this.#put(table, key, value)
+    }
+  }
+
+  leave(): void {
+    if (this.#hasLeft) return
+    this.#announce(false)
+    this.#hasLeft = true
+  }
+
+  /** @throws UsageError when it is this node itself */
+  remove(node: string, epoch: number): void {
+    if (node === this.#parts.node) throw new UsageError('a node cannot remove itself; let it leave')
+    this.#put(EPOCHS_TABLE, epochKey(node), encodeOwnerEpoch({ epoch, isActive: false }))
+  }
+
+  /**
+   * A row of an owner-keyed table came that is newer than what this node, its owner, has.
+   * @returns whether it was answered by a newer one; if not, it is right
+   */
+  defend(row: Row): boolean {
+    const { epoch, node } = this.#parts
+    if (row.table !== EPOCHS_TABLE) {
+      this.#raise(row)
+      return true
+    }
+    const said = decodeOwnerEpoch(row)!
+    if (!said.isActive && said.epoch >= epoch && row.stamp.node !== node) {
+      this.#hasLeft = true
+      this.#parts.notice({ what: 'removed', by: row.stamp.node })
+      return false
+    }
+    // With our own epoch nobody but us writes: it is a twin, and the two must be told apart.
+    if (said.epoch > epoch || (said.epoch === epoch && row.stamp.node === node)) this.#raise(row)
+    else this.#announce(!this.#hasLeft)
+    return true
+  }
+
+  #raise(row: Row): void {
+    const { counters, node, replica } = this.#parts
+    const from = this.#parts.epoch
+    const to = Math.max(row.stamp.epoch, decodeOwnerEpoch(row)?.epoch ?? 0) + 1
+    if (counters.epochRaises >= EPOCH_RAISES_MAX || to > EPOCH_MAX) {
+      this.#parts.notice({ what: 'twin', table: row.table, key: row.key })
+      return
+    }
+    counters.epochRaises += 1
+    this.#parts.epoch = to
+    this.#parts.effects.push({ type: 'epoch', epoch: to })
+    this.#parts.notice({ what: 'epoch-raised', from, to })
+    const rows = [...replica.owners.of(node).entries].map(entry => entry.row)
+    for (const { table, key, value } of rows) if (value !== null) this.#put(table, key, value)
+    this.#announce(!this.#hasLeft)
+  }
+
+  /** Say which boot of this node is current. Rows of earlier ones are void from here on. */
+  #announce(isActive: boolean): void {
+    const { epoch, node, replica } = this.#parts
+    this.#put(EPOCHS_TABLE, epochKey(node), encodeOwnerEpoch({ epoch, isActive }))
+    this.#membership.dropVoid(replica.owners.of(node))
+  }
+
+  #put(table: string, key: string, value: Uint8Array | null): void {
+    const { agreedMs, clock, epoch, node, nowMs, options, replica, runMs } = this.#parts
+    const stamp = { ...clock.next(agreedMs), node, epoch }
+    const octets = value === null ? null : Uint8Array.from(value)
+    const bare = { table, key, value: octets, proof: NO_OCTETS, stamp }
+    const proof = options.prove?.(bare) ?? NO_OCTETS
+    if (proof.length > PROOF_OCTETS_MAX) {
+      throw new LimitError(`a proof has ${proof.length} octets; at most ${PROOF_OCTETS_MAX} fit`)
+    }
+    const row = { ...bare, proof }
+    const before = table === EPOCHS_TABLE ? this.#membership.epochOf(row) : null
+    replica.put(row, runMs, nowMs)
+    if (table === EPOCHS_TABLE) this.#membership.epochCame(row, before)
+    this.#written.push(row)
+  }
+
+  #check({ table, key, value }: Write): void {
+    const { node, replica } = this.#parts
+    const spec = replica.table(table)
+    if (spec === undefined || table === EPOCHS_TABLE) {
+      throw new UsageError(`there is no table "${table}" to write to`, { table })
+    }
+    if (!isKey(key)) {
+      throw new UsageError(`"${key}" cannot be a key: it is empty, longer than 255 octets, `
+        + 'or has control characters', { table, key })
+    }
+    if (spec.owned && ownerOfKey(key) !== node) {
+      throw new UsageError(`keys of table "${table}" begin with "${node}/" on this node`,
+        { table, key })
+    }
+    if (value !== null && value.length > VALUE_OCTETS_MAX) {
+      throw new LimitError(`the value of ${key} in table "${table}" has ${value.length} octets; `
+        + `at most ${VALUE_OCTETS_MAX} fit`, { table, key })
+    }
+  }
+
+  #checkRoom(writes: readonly Write[]): void {
+    const { node, replica } = this.#parts
+    const fresh = writes.filter(w => w.value !== null && replica.get(w.table, w.key) === undefined)
+    const owned = fresh.filter(w => replica.table(w.table)!.owned).length
+    if (replica.rows + fresh.length > ROWS_MAX) {
+      throw new LimitError(`the tables have ${replica.rows} rows; at most ${ROWS_MAX} fit`)
+    }
+    const mine = replica.owners.get(node)?.entries.size ?? 0
+    if (mine + owned > OWNER_ROWS_MAX) {
+      throw new LimitError(`this node has ${mine} rows of its own; at most ${OWNER_ROWS_MAX} fit`)
+    }
+  }
+}

@@ -1,0 +1,337 @@
+// A world of nodes with tables and nothing else, in virtual time: a network that loses, doubles,
+// delays and cuts by a seed, disks that survive or do not, clocks that are wrong, and a membership
+// that learns of everything a little later. The same seed gives the same run.
+import { makeRandom, pick, type Random32 } from '../../base/prng.ts'
+import type { Change, Peer, Persist, ReplicaMeta, StoredRow, TableSpec, TablesEffect, TablesEvent }
+  from './events.ts'
+import { rowId } from './replica.ts'
+import type { Row } from './rows.ts'
+import { Tables } from './tables.ts'
+
+export const SPECS = 'specs'
+export const ENDPOINTS = 'endpoints'
+export const TABLE_SPECS: readonly TableSpec[] = [
+  { name: SPECS, owned: false }, { name: ENDPOINTS, owned: true },
+]
+/** 2026-01-01, so that wall clocks look like wall clocks. */
+export const WALL_START_MS = 1_767_225_600_000
+const INBOX_MAX = 1000
+const HEADER_OF_UDP = 60
+
+export type NetworkSpec = Readonly<{
+  /** of 1000 datagrams */
+  lossPerMille: number
+  dupPerMille: number
+  /** late by up to 50 ms, so that others overtake them */
+  latePerMille: number
+  delayMinMs: number
+  delaySpreadMs: number
+  /** how late the membership learns that a node has come or gone */
+  comeMs: number
+  goneMs: number
+}>
+
+export const QUIET_NETWORK: NetworkSpec = {
+  lossPerMille: 0, dupPerMille: 0, latePerMille: 0, delayMinMs: 0.2, delaySpreadMs: 0.8,
+  comeMs: 200, goneMs: 3000,
+}
+
+type Disk = { meta: ReplicaMeta | null; rows: Map<string, StoredRow> }
+
+export class SimNode {
+  readonly index: number
+  readonly name: string
+  readonly id: string
+  disk: Disk = { meta: null, rows: new Map() }
+  tables: Tables | null = null
+  epoch = 0
+  /** its wall clock is ahead by so much */
+  aheadMs = 0
+  isPaused = false
+  inbox: (() => void)[] = []
+  peers: readonly Peer[] = []
+  /** number of this life; what was meant for an earlier one is dropped */
+  life = 0
+  /** what the node's daemon wants to have in its rows */
+  endpoints = new Map<string, Uint8Array>()
+  wakeMs = Infinity
+
+  constructor(index: number) {
+    this.index = index
+    this.name = `node${index}`
+    this.id = `id${index.toString(36).padStart(4, '0')}`
+  }
+}
+
+export type Watch = (node: SimNode, changes: readonly Change[]) => void
+
+export class World {
+  readonly random: Random32
+  readonly nodes: SimNode[]
+  network: NetworkSpec
+  nowMs = 1000
+  /** Everything that was ever written, by stamp: nothing else may turn up anywhere. */
+  readonly written = new Map<string, Row>()
+  onChange: Watch = () => {}
+  onMessage: (octets: number) => void = () => {}
+  readonly #heap = new EventHeap()
+  readonly #cuts = new Set<number>()
+
+  constructor(seed: number, count: number, network: NetworkSpec = QUIET_NETWORK) {
+    this.random = makeRandom(seed)
+    this.network = network
+    this.nodes = Array.from({ length: count }, (_, i) => new SimNode(i))
+  }
+
+  wallMs(node: SimNode): number {
+    return WALL_START_MS + this.nowMs + node.aheadMs
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#heap.push(atMs, run)
+  }
+
+  /** Let the world go on until `untilMs`. */
+  run(untilMs: number): void {
+    for (;;) {
+      const dueMs = this.#heap.nextMs()
+      if (dueMs > untilMs) break
+      this.nowMs = Math.max(this.nowMs, dueMs)
+      this.#heap.pop()()
+    }
+    this.nowMs = Math.max(this.nowMs, untilMs)
+  }
+
+  runFor(ms: number): void {
+    this.run(this.nowMs + ms)
+  }
+
+  /** All clocks go on at once, as if nobody had been given any time to run. */
+  leap(ms: number): void {
+    this.nowMs += ms
+  }
+
+  start(node: SimNode): void {
+    node.life += 1
+    node.isPaused = false
+    node.inbox = []
+    const seconds = Math.floor(this.wallMs(node) / 1000)
+    node.epoch = Math.max((node.disk.meta?.epoch ?? 0) + 1, seconds)
+    const { meta, rows } = node.disk
+    node.tables = new Tables({
+      name: node.name, node: node.id, epoch: node.epoch, tables: TABLE_SPECS,
+      random: makeRandom(this.random()), wallMs: () => this.wallMs(node),
+      ...(meta === null ? {} : { restored: { meta, rows: [...rows.values()] } }),
+    }, this.nowMs)
+    this.step(node, { type: 'start' })
+    const writes = [...node.endpoints].map(([key, value]) => ({ table: ENDPOINTS, key, value }))
+    this.step(node, { type: 'write', writes })
+    this.#reachabilityChanged()
+  }
+
+  /** As kill -9 does. */
+  kill(node: SimNode): void {
+    node.tables = null
+    node.life += 1
+    node.wakeMs = Infinity
+    this.#reachabilityChanged()
+  }
+
+  pause(node: SimNode): void {
+    node.isPaused = true
+  }
+
+  resume(node: SimNode): void {
+    node.isPaused = false
+    const { inbox, life } = node
+    node.inbox = []
+    for (const run of inbox) if (node.life === life) run()
+    this.#wake(node)
+  }
+
+  /** Nothing goes from any of `from` to any of `to` any more. */
+  cut(from: readonly SimNode[], to: readonly SimNode[]): void {
+    for (const a of from) for (const b of to) if (a !== b) this.#cuts.add(this.#link(a, b))
+    this.#reachabilityChanged()
+  }
+
+  heal(): void {
+    this.#cuts.clear()
+    this.#reachabilityChanged()
+  }
+
+  step(node: SimNode, event: TablesEvent): void {
+    if (node.tables === null) return
+    this.#obey(node, node.tables.step(this.nowMs, event))
+    this.#wake(node)
+  }
+
+  send(from: SimNode, to: SimNode, octets: Uint8Array, isReliable: boolean): void {
+    this.onMessage(octets.length + HEADER_OF_UDP)
+    const { dupPerMille, latePerMille, lossPerMille } = this.network
+    if (this.#isCut(from, to)) return
+    if (!isReliable && pick(this.random, 1000) < lossPerMille) return
+    const copies = !isReliable && pick(this.random, 1000) < dupPerMille ? 2 : 1
+    for (let i = 0; i < copies; i += 1) {
+      const lateMs = pick(this.random, 1000) < latePerMille ? pick(this.random, 50) : 0
+      const delayMs = this.delayMs() * (isReliable ? 3 : 1) + lateMs
+      this.at(this.nowMs + delayMs, () => this.#deliver(from, to, octets))
+    }
+  }
+
+  delayMs(): number {
+    const { delayMinMs, delaySpreadMs } = this.network
+    return delayMinMs + delaySpreadMs * pick(this.random, 1000) / 1000
+  }
+
+  running(): SimNode[] {
+    return this.nodes.filter(node => node.tables !== null)
+  }
+
+  #deliver(from: SimNode, to: SimNode, octets: Uint8Array): void {
+    if (to.tables === null || this.#isCut(from, to)) return
+    const run = (): void => this.step(to, { type: 'message', from: from.name, octets })
+    if (!to.isPaused) run()
+    else if (to.inbox.length < INBOX_MAX) to.inbox.push(run)
+  }
+
+  #obey(node: SimNode, effects: readonly TablesEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'persist') this.#persist(node, effect.change)
+      else if (effect.type === 'send') {
+        const to = this.nodes[Number(effect.to.slice(4))]!
+        this.send(node, to, effect.octets, effect.isReliable)
+      } else if (effect.type === 'changed') {
+        for (const { new: row } of effect.changes) this.#note(node, row)
+        this.onChange(node, effect.changes)
+      } else if (effect.type === 'epoch') {
+        node.epoch = effect.epoch
+        this.#reachabilityChanged()
+      }
+    }
+  }
+
+  #note(node: SimNode, row: Row | null): void {
+    if (row === null || row.stamp.node !== node.id || row.stamp.epoch !== node.epoch) return
+    const { ms, counter, epoch } = row.stamp
+    const stamp = `${ms}/${counter}/${node.id}/${epoch}`
+    const before = this.written.get(stamp)
+    const isSame = before === undefined || (before.table === row.table && before.key === row.key)
+    if (!isSame) throw new Error(`stamp ${stamp} was used twice: ${before.key} and ${row.key}`)
+    this.written.set(stamp, row)
+  }
+
+  #persist(node: SimNode, { meta, removed, rows }: Persist): void {
+    for (const stored of rows) node.disk.rows.set(rowId(stored.row.table, stored.row.key), stored)
+    for (const { table, key } of removed) node.disk.rows.delete(rowId(table, key))
+    const before = node.disk.meta
+    const isBack = before !== null && (meta.hlcMs - before.hlcMs || meta.hlcCounter
+      - before.hlcCounter) < 0
+    if (isBack) throw new Error(`the hybrid clock of ${node.name} ran backwards`)
+    node.disk.meta = meta
+  }
+
+  #wake(node: SimNode): void {
+    const { life, tables } = node
+    if (tables === null) return
+    const wakeMs = Math.max(tables.nextMs(), this.nowMs)
+    if (wakeMs >= node.wakeMs && node.wakeMs > this.nowMs) return
+    node.wakeMs = wakeMs
+    this.at(wakeMs, () => {
+      if (node.life !== life || node.wakeMs !== wakeMs) return
+      node.wakeMs = Infinity
+      if (!node.isPaused) this.step(node, { type: 'tick' })
+    })
+  }
+
+  #link(from: SimNode, to: SimNode): number {
+    return from.index * this.nodes.length + to.index
+  }
+
+  #isCut(from: SimNode, to: SimNode): boolean {
+    return this.#cuts.has(this.#link(from, to))
+  }
+
+  /** Each node learns of it by itself: of who has come soon, of who is gone later. */
+  #reachabilityChanged(): void {
+    const { comeMs, goneMs } = this.network
+    for (const node of this.nodes) {
+      for (const delayMs of [comeMs, goneMs]) {
+        const lateMs = delayMs * (500 + pick(this.random, 500)) / 1000
+        this.at(this.nowMs + lateMs, () => this.#learn(node, delayMs === goneMs))
+      }
+    }
+  }
+
+  #learn(node: SimNode, isGoneToo: boolean): void {
+    if (node.tables === null) return
+    const peers: Peer[] = []
+    for (const other of this.nodes) {
+      if (other === node) continue
+      const before = node.peers.find(peer => peer.name === other.name)
+      const isUp = other.tables !== null && !this.#isCut(node, other) && !this.#isCut(other, node)
+      if (!isUp && before === undefined) continue
+      const isAlive = isUp || (!isGoneToo && before?.state === 'alive')
+      const state = isAlive ? 'alive' : 'failed'
+      const epoch = isUp ? other.epoch : before?.epoch ?? 0
+      const isSame = before?.state === state && before.epoch === epoch
+      peers.push(isSame ? before : { name: other.name, node: other.id, epoch, state })
+    }
+    node.peers = peers
+    const run = (): void => this.step(node, { type: 'peers', peers: node.peers })
+    if (node.isPaused) node.inbox.push(run)
+    else run()
+  }
+}
+
+/** A binary heap by time; what is due at the same time keeps its order. */
+class EventHeap {
+  readonly #events: { atMs: number; order: number; run: () => void }[] = []
+  #order = 0
+
+  nextMs(): number {
+    return this.#events[0]?.atMs ?? Infinity
+  }
+
+  push(atMs: number, run: () => void): void {
+    const events = this.#events
+    this.#order += 1
+    events.push({ atMs, order: this.#order, run })
+    for (let i = events.length - 1; i > 0;) {
+      const parent = (i - 1) >> 1
+      if (!this.#isBefore(i, parent)) break
+      this.#swap(i, parent)
+      i = parent
+    }
+  }
+
+  pop(): () => void {
+    const events = this.#events
+    const { run } = events[0]!
+    const last = events.pop()!
+    if (events.length === 0) return run
+    events[0] = last
+    for (let i = 0; ;) {
+      const left = 2 * i + 1
+      if (left >= events.length) break
+      const right = left + 1
+      const child = right < events.length && this.#isBefore(right, left) ? right : left
+      if (!this.#isBefore(child, i)) break
+      this.#swap(i, child)
+      i = child
+    }
+    return run
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const left = this.#events[a]!
+    const right = this.#events[b]!
+    return left.atMs - right.atMs < 0 || (left.atMs === right.atMs && left.order < right.order)
+  }
+
+  #swap(a: number, b: number): void {
+    const kept = this.#events[a]!
+    this.#events[a] = this.#events[b]!
+    this.#events[b] = kept
+  }
+}
