@@ -40,8 +40,8 @@ export function makeControl(parts: ControlParts): Control {
     runTask: spec => changes.run(() => tasks.run(spec)),
     killTask: async (which, signal) => tasks.signal(which, signal),
     stopTask: (which, graceMs) => tasks.stop(which, graceMs),
-    // A removal may have to wait for a process to end, and that end is itself written down: so it
-    // is ordered by the task, not by the queue.
+    // Both may have to wait for a process to end, and that end takes its turn in the queue: so they
+    // must not, until it has come.
     removeTask: (which, force) => tasks.remove(which, force),
     waitTask: (which, signal) => waitFor(tasks, which, signal),
     taskLogPath: which => tasks.logPathOf(which),

@@ -78,7 +78,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   })
   core = new Core({ config, log, state, underlay, sockets, offload, datapath })
   const networks = new Networks(core, host, systemClock)
-  const tasks = new Tasks(core, networks, systemClock)
+  const tasks = new Tasks(core, networks, changes, systemClock)
   core.publish()
   await changes.run(() => takeUp(core, tasks))
   reconciler = new Reconciler(core, tasks, changes)
@@ -95,7 +95,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     setPathMtu: octets => changes.run(() => setPathMtu(core, octets)),
     stop: async () => {
       reconciler.stop()
-      await changes.run(() => datapath.stop())
+      await changes.close(() => datapath.stop())
       host.close()
     },
   }

@@ -52,14 +52,15 @@ export class Reconciler {
   soon(): void {
     if (this.#pending) return
     this.#pending = true
-    void this.#changes.run(async () => {
+    // Surely: were it refused, nobody would ask again.
+    void this.#changes.runSurely(async () => {
       this.#pending = false
       for (const task of this.#core.state.tasks.slice()) await this.#look(task)
     }).catch(error => this.#core.log.error({ err: error }, 'reconciling failed'))
   }
 
   async #look(task: TaskRecord): Promise<void> {
-    if (!task.complete || task.endpoints.length === 0) return
+    if (!task.complete || task.state === 'exited' || task.state === 'failed') return
     try {
       await this.#tasks.attach(task)
       this.#core.queueDrops.look(netnsOf(task), task.endpoints)
@@ -70,7 +71,6 @@ export class Reconciler {
       task.error = null
       this.#cutLog(task)
     } catch (error) {
-      if (task.endpoints.length === 0) return // it has ended meanwhile, and holds nothing
       const text = error instanceof Error ? error.message : String(error)
       if (task.error !== text) {
         this.#core.log.warn({ task: task.name, err: error }, 'task not healed yet')

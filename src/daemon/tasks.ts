@@ -9,7 +9,9 @@ import { closeDescriptor } from '../kernel/descriptor.ts'
 import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
 import { isProcess } from '../kernel/processes.ts'
 import type { Core } from './core.ts'
+import { Endings } from './endings.ts'
 import { ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
+import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
 import {
   adoptProcess, exitCodeOf, killRest, logPath, signalTask, startProcess, type Started,
@@ -24,14 +26,16 @@ const KILLED_EXIT_CODE = 137 // 128 + SIGKILL, as shells and containers show it
 export class Tasks {
   readonly #core: Core
   readonly #networks: Networks
+  readonly #changes: Exclusive
   readonly #clock: Clock
-  /** Settles when the process of a task has ended and that is written down. */
-  readonly #endings = new Map<string, Promise<void>>()
+  readonly #endings: Endings
 
-  constructor(core: Core, networks: Networks, clock: Clock) {
+  constructor(core: Core, networks: Networks, changes: Exclusive, clock: Clock) {
     this.#core = core
     this.#networks = networks
+    this.#changes = changes
     this.#clock = clock
+    this.#endings = new Endings(changes, core.log)
   }
 
   list(): TaskView[] {
@@ -53,10 +57,11 @@ export class Tasks {
   /** The task when its process has ended; at once when it has ended already, or never had one. */
   async ended(which: string): Promise<Pick<TaskRecord, 'exitCode' | 'state'>> {
     const task = this.find(which)
-    await this.#endings.get(task.id)
+    await this.#endings.of(task)
     return task
   }
 
+  /** A change: it is called in its turn. */
   async run(spec: TaskSpec): Promise<TaskView> {
     const task = planTask(this.#core, this.#networks, spec, this.#clock.wallMs())
     const { state } = this.#core
@@ -93,11 +98,7 @@ export class Tasks {
     }
     if (opened.size === 0) return
     this.#core.queueDrops.look(netns, task.endpoints)
-    for (const [portId, fd] of opened) {
-      // The task may have ended meanwhile: then nobody else would ever close this.
-      if (task.endpoints.some(one => one.portId === portId)) this.#core.fds.set(portId, fd)
-      else closeDescriptor(fd)
-    }
+    for (const [portId, fd] of opened) this.#core.fds.set(portId, fd)
     this.#core.publish()
   }
 
@@ -123,10 +124,10 @@ export class Tasks {
     signalTask(task.pid, task.pidStart, signal)
   }
 
-  /** TERM, and KILL for what is left after `graceMs`. */
+  /** TERM, and KILL for what is left after `graceMs`. It waits for an end, so not in a turn. */
   async stop(which: string, graceMs: number): Promise<TaskView> {
     const task = this.find(which)
-    const ending = this.#endings.get(task.id)
+    const ending = this.#endings.of(task)
     if (ending !== undefined && task.pid !== null && task.pidStart !== null) {
       task.state = 'stopping'
       signalTask(task.pid, task.pidStart, 'SIGTERM')
@@ -138,21 +139,23 @@ export class Tasks {
     return taskView(task, this.#core.networksInUse())
   }
 
+  /** It waits for an end, so not in a turn; the removal itself takes one. */
   async remove(which: string, force: boolean): Promise<void> {
     const task = this.find(which)
-    const ending = this.#endings.get(task.id)
+    const ending = this.#endings.of(task)
     if (ending !== undefined) {
-      if (!force) {
-        throw new ConflictError(`task "${task.name}" is running; stop it first, `
-          + 'or use: tapmesh rm -f', { task: task.name })
-      }
+      if (!force) throw runningError(task)
       task.remove = false // it is being removed right here
       if (task.pid !== null && task.pidStart !== null) {
         signalTask(task.pid, task.pidStart, 'SIGKILL')
       }
       await ending
     }
-    await this.discard(task)
+    await this.#changes.run(() => {
+      // It was being started when we looked first.
+      if (!force && this.#endings.of(task) !== undefined) throw runningError(task)
+      return this.discard(task)
+    })
     this.#core.log.info({ task: task.name, id: task.id }, 'task removed')
   }
 
@@ -178,14 +181,13 @@ export class Tasks {
   }
 
   #watch(task: TaskRecord, started: Started): void {
-    const ending = started.ended.then(() => this.#finish(task))
-      .catch(error => this.#core.log.error({ task: task.name, err: error }, 'task not wound up'))
-      .finally(() => this.#endings.delete(task.id))
-    this.#endings.set(task.id, ending)
+    this.#endings.watch(task, started.ended, () => this.#finish(task))
   }
 
   /** The process has ended: write down how, and let go of what it held. */
   async #finish(task: TaskRecord): Promise<void> {
+    // Undone already; the namespace of its name may be somebody else's by now.
+    if (!this.#core.state.tasks.includes(task)) return
     task.exitCode = exitCodeOf(this.directoryOf(task)) ?? KILLED_EXIT_CODE
     task.pid = null
     task.pidStart = null
@@ -216,6 +218,11 @@ export class Tasks {
   directoryOf(task: TaskRecord): string {
     return `${this.#core.config.paths.state}/tasks/${task.id}`
   }
+}
+
+function runningError(task: TaskRecord): ConflictError {
+  return new ConflictError(`task "${task.name}" is running; stop it first, or use: tapmesh rm -f`,
+    { task: task.name })
 }
 
 /** Whether `settles` does so within the time. */
