@@ -4,7 +4,8 @@ import test from 'ava'
 import fc from 'fast-check'
 import {
   adopt, compareNotices, decodeNotice, decodeRing, encodeNotice, encodeRing, FORMER_KEYS_MAX,
-  forgetFormer, isRotator, KEY_OCTETS, keysForMesh, makeRing, nextLamport, noticeOf, replaceKeys,
+  forgetFormer, isReplacementDue, isRotator, KEY_OCTETS, keysForMesh, keysWhileSwitching, makeRing,
+  nextLamport, noticeOf, replaceKeys,
   rotate, rotationDueMs, rotationWaitMs, ROTATE_EVERY_MS, ROTATE_GAP_MS, type KeyRing,
 } from './keyring.ts'
 
@@ -36,14 +37,48 @@ test('a member that has not heard of a rotation yet and one that has understand 
 
 test('when a member is removed no key that it knows goes on being used', t => {
   const grown = next(next(first, 4), 5)
-  const replaced = replaceKeys(grown, [key(11), key(12), key(13)], 5000)
+  t.false(isReplacementDue(grown, 0))
+  t.true(isReplacementDue(grown, 1))
+  const replaced = replaceKeys(grown, [key(11), key(12), key(13)], 1, 5000)
   t.is(replaced.epoch, 2)
+  t.false(isReplacementDue(replaced, 1))
   t.deepEqual(seeds(replaced), [12, 13, 11, 5, 4, 3], 'for a while the old ones open')
   t.deepEqual(seeds(forgetFormer(replaced)), [12, 13, 11])
   t.true(compareNotices(noticeOf(replaced), noticeOf(next(grown, 6))) > 0)
   t.deepEqual(adopt(forgetFormer(replaced), grown), forgetFormer(replaced),
     'an older epoch brings nothing back')
   t.deepEqual(seeds(forgetFormer(adopt(grown, replaced))), [12, 13, 11])
+})
+
+test('when all keys are replaced nothing is lost, provided they are fetched in time', t => {
+  const grown = next(next(first, 4), 5)
+  const atManager = replaceKeys(grown, [key(11), key(12), key(13)], 1, 5000)
+  const atMember = adopt(grown, decodeRing(encodeRing(atManager))!)
+  const first3 = (keys: Uint8Array[]) => keys.map(octets => octets[0]!)
+  for (const ring of [atManager, atMember]) {
+    t.deepEqual(first3(keysWhileSwitching(ring)), [4, 12, 13, 11, 5, 3])
+    t.true(seeds(grown).includes(first3(keysWhileSwitching(ring))[0]!))
+    t.deepEqual(seeds(ring), [12, 13, 11, 5, 4, 3])
+  }
+  t.deepEqual(keysWhileSwitching(forgetFormer(atMember)), keysForMesh(forgetFormer(atMember)))
+  t.deepEqual(keysWhileSwitching(next(grown, 6)), keysForMesh(next(grown, 6)))
+})
+
+test('keys of an epoch that is over do not survive a restart', t => {
+  const replaced = replaceKeys(first, [key(11), key(12), key(13)], 1, 5000)
+  t.is(replaced.former.length, 3)
+  t.deepEqual(decodeRing(encodeRing(replaced)), forgetFormer(replaced))
+  const rotated = next(forgetFormer(replaced), 14)
+  t.deepEqual(decodeRing(encodeRing(rotated)), rotated, 'those of this epoch do')
+})
+
+test('two members removed on two sides of a split: another replacement is due', t => {
+  const a = replaceKeys(first, [key(11), key(12), key(13)], 1, 5000)
+  const b = replaceKeys(first, [key(21), key(22), key(23)], 1, 5000)
+  const both = adopt(a, b)
+  t.is(both.epoch, 2)
+  t.true(isReplacementDue(both, 2))
+  t.is(replaceKeys(both, [key(31), key(32), key(33)], 2, 6000).epoch, 3)
 })
 
 test('two managers that rotate at once end with the same ring, and understand each other', t => {
@@ -121,6 +156,7 @@ const damaged: [name: string, text: string][] = [
   ['one Lamport time twice', changed(ring => { ring.current[1].lamport = 1 })],
   ['a short key', changed(ring => { ring.current[1].key = 'AAAA' })],
   ['a key of 33 octets', changed(ring => { ring.current[1].key = 'A'.repeat(44) })],
+  ['an epoch without a beginning', changed(ring => { delete ring.epochLamport })],
   ['an epoch below one', changed(ring => { ring.epoch = 0 })],
   ['a word more', changed(ring => { ring.more = 1 })],
   ['too much', text + ' '.repeat(1024)],

@@ -14,15 +14,18 @@ export const FORMER_KEYS_MAX = 3
 export const ROTATE_EVERY_MS = 12 * 3_600_000
 /** Members need this long to fetch a key. Rotating faster would cut off who is slower. */
 export const ROTATE_GAP_MS = 30_000
-/** How long keys of the last epoch still open: see replaceKeys. */
+/** After all keys were replaced the old ones still seal for so long, and open for so long. */
+export const EPOCH_SWITCH_MS = 5000
 export const EPOCH_GRACE_MS = 10_000
 const LAMPORT_MAX = 2 ** 48
 
 export type GossipKey = Readonly<{ octets: Uint8Array; lamport: number }>
 
 export type KeyRing = Readonly<{
-  /** Counts how often all keys were replaced because a member was removed. */
+  /** Rises when all keys are replaced because a member was removed; above the count of these. */
   epoch: number
+  /** Lamport time of the epoch's first key. */
+  epochLamport: number
   /** CURRENT_KEYS, ascending by Lamport time; the middle one seals. */
   current: readonly GossipKey[]
   /** Newest first. They only open. */
@@ -36,7 +39,8 @@ export type RingNotice = Readonly<{ epoch: number; lamport: number; digest: stri
 
 /** The first ring of a cluster. */
 export function makeRing(keys: readonly Uint8Array[], nowMs: number): KeyRing {
-  return { epoch: 1, current: numbered(keys, 1), former: [], rotatedAtMs: nowMs }
+  const current = numbered(keys, 1)
+  return { epoch: 1, epochLamport: 1, current, former: [], rotatedAtMs: nowMs }
 }
 
 /** Add a newest key, let the oldest go. @param lamport greater than that of every key here */
@@ -47,23 +51,34 @@ export function rotate(
   assert(lamport > newest(ring).lamport && lamport < LAMPORT_MAX, 'Lamport time goes forward')
   const [oldest, ...rest] = ring.current
   return {
-    epoch: ring.epoch,
+    ...ring,
     current: [...rest, { octets: Uint8Array.from(randomKey), lamport }],
     former: [oldest!, ...ring.former].slice(0, FORMER_KEYS_MAX),
     rotatedAtMs: nowMs,
   }
 }
 
+/** Whether some removed member may know keys: it was removed on both sides of a split, perhaps. */
+export function isReplacementDue(ring: KeyRing, removedMembers: number): boolean {
+  return ring.epoch <= removedMembers
+}
+
 /**
- * Replace all keys, because a member that knows them is none any more. The old ones open for
- * EPOCH_GRACE_MS more, until forgetFormer is called.
+ * Replace all keys, because a member that knows them is none any more. For EPOCH_SWITCH_MS the old
+ * ones go on sealing (keysWhileSwitching), so that others hear of it and fetch the new ones; for
+ * EPOCH_GRACE_MS they open. Then forgetFormer ends them.
+ * @param removedMembers of all times
  */
 export function replaceKeys(
-  ring: KeyRing, randomKeys: readonly Uint8Array[], nowMs: number,
+  ring: KeyRing, randomKeys: readonly Uint8Array[], removedMembers: number, nowMs: number,
 ): KeyRing {
-  const current = numbered(randomKeys, newest(ring).lamport + 1)
+  const epochLamport = newest(ring).lamport + 1
   return {
-    epoch: ring.epoch + 1, current, former: [...ring.current].reverse(), rotatedAtMs: nowMs,
+    epoch: Math.max(ring.epoch, removedMembers) + 1,
+    epochLamport,
+    current: numbered(randomKeys, epochLamport),
+    former: [...ring.current].reverse(),
+    rotatedAtMs: nowMs,
   }
 }
 
@@ -73,8 +88,8 @@ export function forgetFormer(ring: KeyRing): KeyRing {
 
 /**
  * The ring to use when a manager handed over `theirs`: the greater one by compareNotices, so that
- * all members end with the same, whichever way rings met. The keys of the other go on opening,
- * but those of an epoch that is over never come back.
+ * all members end with the same, whichever way rings met. The keys of the other go on opening.
+ * Those of an epoch that is over never come back; a new epoch begins here as in replaceKeys.
  */
 export function adopt(own: KeyRing, theirs: KeyRing): KeyRing {
   if (theirs.epoch < own.epoch) return own
@@ -96,6 +111,13 @@ export function adopt(own: KeyRing, theirs: KeyRing): KeyRing {
 export function keysForMesh(ring: KeyRing): Uint8Array[] {
   const [oldest, middle, last] = ring.current
   return [middle!, last!, oldest!, ...ring.former].map(key => key.octets)
+}
+
+/** The same right after a new epoch began: what sealed before it still seals. */
+export function keysWhileSwitching(ring: KeyRing): Uint8Array[] {
+  const before = ring.former.at(1)
+  if (before === undefined || before.lamport >= ring.epochLamport) return keysForMesh(ring)
+  return [before.octets, ...keysForMesh(ring).filter(octets => octets !== before.octets)]
 }
 
 export function nextLamport(ring: KeyRing): number {
@@ -142,20 +164,25 @@ const keyTexts = z.array(z.strictObject({
 }))
 const ringText = z.strictObject({
   epoch: z.int().min(1).max(LAMPORT_MAX),
+  epochLamport: z.int().min(1).max(LAMPORT_MAX),
   rotatedAtMs: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
   current: keyTexts.length(CURRENT_KEYS),
   former: keyTexts.max(FORMER_KEYS_MAX),
 })
 export const RING_TEXT_LENGTH_MAX = 1024
 
-/** JSON. It holds the keys: for a file that only root reads, or for a TLS connection. */
+/**
+ * JSON. It holds the keys: for a file that only root reads, or for a TLS connection. Those of an
+ * epoch that is over are left out: after a restart nobody would end them.
+ */
 export function encodeRing(ring: KeyRing): string {
   const texts = (keys: readonly GossipKey[]) => keys.map(({ octets, lamport }) => {
     return { key: Buffer.from(octets).toString('base64'), lamport }
   })
-  const { epoch, rotatedAtMs } = ring
+  const { epoch, epochLamport, rotatedAtMs } = ring
+  const former = ring.former.filter(key => key.lamport >= epochLamport)
   return JSON.stringify({
-    epoch, rotatedAtMs, current: texts(ring.current), former: texts(ring.former),
+    epoch, epochLamport, rotatedAtMs, current: texts(ring.current), former: texts(former),
   })
 }
 

@@ -6,9 +6,10 @@ import { certify, MEMBER_LIFE_MS } from './ca.ts'
 import { CLOCK_TOLERANCE_MS, makeKeyPair } from './certificates.ts'
 import { createCluster, type Identity } from './identity.ts'
 import type { Role } from './member.ts'
+import type { Row } from '../tables/rows.ts'
 import {
-  checkOwner, makeTrust, signRow, verifyRow, VERIFIED_CERTIFICATES_MAX, type ProvenRow,
-  type RowFault, type SignedRow,
+  checkOwner, makeTrust, signRow, verifyRow, VERIFIED_CERTIFICATES_MAX, type RowFault,
+  type UnprovenRow,
 } from './signature.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 21, 12)
@@ -28,12 +29,12 @@ const worker = await member('worker', 'w'.repeat(25))
 const other = await member('manager', 'm'.repeat(25), 'n'.repeat(63))
 
 const trust = makeTrust(manager.authority, () => null)
-const rowOf = (signer: Signer, change: Partial<SignedRow> = {}): SignedRow => ({
+const rowOf = (signer: Signer, change: Partial<UnprovenRow> = {}): UnprovenRow => ({
   table: 'services', key: 'web', value: Buffer.from('{"image":"whoami"}'),
   stamp: { ms: NOW_MS, counter: 7, node: signer.certificate.nodeId, epoch: 1_763_000_000 },
   ...change,
 })
-const proven = (signer: Signer, row = rowOf(signer)): ProvenRow =>
+const proven = (signer: Signer, row = rowOf(signer)): Row =>
   ({ ...row, proof: signRow(signer, row) })
 
 test('what managers sign is accepted, tombstones too', t => {
@@ -61,7 +62,7 @@ test('a stolen worker cannot sign a spec', t => {
 
 const original = proven(manager)
 const stamp = original.stamp
-const tampered: [name: string, change: Partial<ProvenRow>, fault: RowFault][] = [
+const tampered: [name: string, change: Partial<Row>, fault: RowFault][] = [
   ['its table', { table: 'networks' }, 'wrong-signature'],
   ['its key', { key: 'wob' }, 'wrong-signature'],
   ['its value', { value: Buffer.from('{"image":"whoamj"}') }, 'wrong-signature'],

@@ -2,20 +2,15 @@
 // over everything else in the row. So a worker, stolen or not, changes no spec, and a row may pass
 // through any hands. Rows of an owner need none: they are bound to it by their key.
 import { sign, verify } from 'node:crypto'
+import { signedOctets } from '../tables/row-codec.ts'
+import { NO_OCTETS, type Row } from '../tables/rows.ts'
 import {
   CERTIFICATE_OCTETS_MAX, ED25519_SIGNATURE_OCTETS, readNodeCertificate, validityFault,
   type AuthorityCertificate, type CertificateFault, type NodeCertificate,
 } from './certificates.ts'
 import type { Identity } from './identity.ts'
 
-export type SignedRow = Readonly<{
-  table: string
-  key: string
-  /** null: a tombstone */
-  value: Uint8Array | null
-  stamp: Readonly<{ ms: number; counter: number; node: string; epoch: number }>
-}>
-export type ProvenRow = SignedRow & Readonly<{ proof: Uint8Array }>
+export type UnprovenRow = Omit<Row, 'proof'>
 
 export type RowFault =
   | CertificateFault
@@ -33,8 +28,6 @@ export type Trust = Readonly<{
 export const VERIFIED_CERTIFICATES_MAX = 256
 const PROOF_VERSION = 1
 const PROOF_HEADER_OCTETS = 3
-/** Keeps a signature from meaning anything elsewhere: the key also speaks TLS and asks to join. */
-const CONTEXT = 'tapmesh row 1'
 
 export function makeTrust(
   authority: AuthorityCertificate, removedAtMs: (nodeId: string) => number | null,
@@ -47,12 +40,13 @@ export function makeTrust(
  * length, the certificate, 64 octets of signature; 549 at most.
  */
 export function signRow(
-  { certificate, privateKey }: Pick<Identity, 'certificate' | 'privateKey'>, row: SignedRow,
+  { certificate, privateKey }: Pick<Identity, 'certificate' | 'privateKey'>, row: UnprovenRow,
 ): Uint8Array {
   const header = Buffer.alloc(PROOF_HEADER_OCTETS)
   header.writeUInt8(PROOF_VERSION)
   header.writeUInt16BE(certificate.octets.length, 1)
-  return Buffer.concat([header, certificate.octets, sign(null, signedOctets(row), privateKey)])
+  const signature = sign(null, signedOctets({ ...row, proof: NO_OCTETS }), privateKey)
+  return Buffer.concat([header, certificate.octets, signature])
 }
 
 /**
@@ -60,7 +54,7 @@ export function signRow(
  * not now: specs outlive certificates.
  * @returns null, or why not
  */
-export function verifyRow(trust: Trust, row: ProvenRow): RowFault | null {
+export function verifyRow(trust: Trust, row: Row): RowFault | null {
   return proofFault(trust, row, false)
 }
 
@@ -71,7 +65,7 @@ export function verifyRow(trust: Trust, row: ProvenRow): RowFault | null {
  *   can write in the name of another; a proof that is there is verified in any case.
  * @returns null, or why not
  */
-export function checkOwner(trust: Trust, row: ProvenRow, needsProof = false): RowFault | null {
+export function checkOwner(trust: Trust, row: Row, needsProof = false): RowFault | null {
   const slash = row.key.indexOf('/')
   const owner = slash < 0 ? row.key : row.key.slice(0, slash)
   const isOwn = owner === row.stamp.node
@@ -80,7 +74,7 @@ export function checkOwner(trust: Trust, row: ProvenRow, needsProof = false): Ro
   return isRemoved(trust, owner, row.stamp.ms) ? 'removed-member' : null
 }
 
-function proofFault(trust: Trust, row: ProvenRow, mayBeWorker: boolean): RowFault | null {
+function proofFault(trust: Trust, row: Row, mayBeWorker: boolean): RowFault | null {
   const proof = splitProof(row.proof)
   if (typeof proof === 'string') return proof
   const signer = verifiedCertificate(trust, proof.certificate)
@@ -129,24 +123,4 @@ function verifiedCertificate(
     }
   }
   return certificate
-}
-
-/**
- * All of the row but its proof, each part with its length before it: no two rows are alike. The
- * numbers are as large as the wire has them: 48, 16 and 32 bits.
- */
-function signedOctets({ table, key, value, stamp }: SignedRow): Uint8Array {
-  const texts = [CONTEXT, table, key, stamp.node].flatMap(text => withLength(Buffer.from(text)))
-  const numbers = Buffer.alloc(13)
-  numbers.writeUIntBE(stamp.ms, 0, 6)
-  numbers.writeUInt16BE(stamp.counter, 6)
-  numbers.writeUInt32BE(stamp.epoch, 8)
-  numbers.writeUInt8(value === null ? 0 : 1, 12)
-  return Buffer.concat([...texts, numbers, ...withLength(value ?? new Uint8Array())])
-}
-
-function withLength(octets: Uint8Array): [Uint8Array, Uint8Array] {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(octets.length)
-  return [length, octets]
 }
