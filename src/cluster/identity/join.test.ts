@@ -1,12 +1,15 @@
 // Joining over real sockets: who is let in and with what, and every way in which nobody is.
 import test, { type ExecutionContext } from 'ava'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { createServer as createTlsServer } from 'node:tls'
 import { ManualClock } from '../../base/clock.ts'
 import { MEMBER_LIFE_MS } from './ca.ts'
 import { formatPem, isPairOf } from './certificates.ts'
 import type { DeskOptions, Objection } from './desk-options.ts'
 import { FAILURE_WINDOW_MS, FAILURES_MAX } from './failures.ts'
+import { createIdentity, loadIdentity } from './files.ts'
 import { joinToken, type Identity } from './identity.ts'
 import { joinCluster, type JoinOptions } from './join-client.ts'
 import { formatSpan } from './join-dial.ts'
@@ -16,6 +19,7 @@ import {
   closeListener, listenOnLoopback, makeCluster, makeMember, NOW_MS, startMember,
   type TestMember,
 } from './join.test-kit.ts'
+import { makeTrust, signRow, verifyRow } from './signature.ts'
 import { formatToken, rotateSecret } from './token.ts'
 
 const manager = await makeCluster()
@@ -382,5 +386,26 @@ for (const [name, change] of lies) {
       return changed
     }
     await refused(t, joinCluster(options(member)), 'bad-answer', /does not understand/)
+  })
+}
+
+for (const role of ['worker', 'manager'] as const) {
+  test(`what a ${role} got by joining is what it finds after a restart`, async t => {
+    const member = await started(t, manager)
+    const { identity } = await joinCluster(options(member, { token: joinToken(manager, role)! }))
+    const state = mkdtempSync(`${tmpdir()}/tapmesh-join-`)
+    t.teardown(() => rmSync(state, { recursive: true }))
+    createIdentity(state, identity)
+    const found = loadIdentity(state)!
+    t.deepEqual(found.certificate.octets, identity.certificate.octets)
+    t.deepEqual(found.ring, manager.ring)
+    t.is(joinToken(found, 'manager'), role === 'manager' ? joinToken(manager, 'manager') : null)
+    const row = {
+      table: 'networks', key: 'web', value: Buffer.from('{}'),
+      stamp: { ms: NOW_MS, counter: 0, node: found.certificate.nodeId, epoch: 1 },
+    }
+    const trust = makeTrust(manager.authority, () => null)
+    t.is(verifyRow(trust, { ...row, proof: signRow(found, row) }),
+      role === 'manager' ? null : 'not-a-manager')
   })
 }
