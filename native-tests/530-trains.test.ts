@@ -40,7 +40,7 @@ type Sent = { octets: number; to?: number; tos?: number; flow?: number }
 
 function underlay(address: string, over: Partial<UnderlaySpec> = {}): UnderlaySockets {
   return withNetns(NETNS, () => openUnderlay({ address: parseIpv4(address), port: 4789, ttl: 64,
-    udpChecksum: true, mtu: 1500, segment: true, gro: true, ...over }))
+    udpChecksum: true, mtu: 1500, segment: true, gro: true, receivers: 1, ...over }))
 }
 
 /** Receives trains and leaves them whole. */
@@ -109,7 +109,7 @@ class Wire {
     this.sockets = underlay(FROM, over)
     this.port = new UdpPort(this.#ring, this.sockets)
     this.#receivers = PLACES.map(place => underlay(place))
-    this.readers = this.#receivers.map(({ receiver }) => new TrainReader(receiver))
+    this.readers = this.#receivers.map(({ receivers }) => new TrainReader(receivers[0]!))
     PLACES.forEach((place, i) => this.port.setDestination(i, parseIpv4(place), 4789))
     this.port.setDestination(NOWHERE, parseIpv4('192.0.2.1'), 4789)
     this.#heads = makeRoom(this.#ring, QUEUED_MAX * HEAD_OCTETS)
@@ -145,8 +145,8 @@ class Wire {
 
   close(): void {
     this.port.close()
-    for (const { receiver, senders } of this.#receivers) {
-      for (const fd of [receiver, ...senders]) closeFd(fd)
+    for (const { receivers, senders } of this.#receivers) {
+      for (const fd of [...receivers, ...senders]) closeFd(fd)
     }
   }
 }

@@ -92,9 +92,11 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
         sourcePorts: [49152, 65535],
       },
       plane: {
-        generation: 3, networks: networks.length, ports: tasks.length, learned: 1,
+        generation: 3, networks: networks.length, ports: tasks.length, workers: 1,
+        multiQueuePorts: 0, learned: 1,
         features: {
           tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: false,
+          multiQueue: true,
         },
       },
       networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,

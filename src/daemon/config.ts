@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../base/log.ts'
 import { tryIpv4 } from '../base/text.ts'
+import { WORKERS_MAX } from '../path/steering.ts'
 
 export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
 
@@ -41,11 +42,15 @@ const file = z.strictObject({
     /** Datagrams of the tunnel are sent, and received, in trains. */
     udpSegment: z.boolean().default(true),
     udpGro: z.boolean().default(true),
+    /** Packet workers: threads that carry frames, each flow by one of them. */
+    workers: z.int().min(1).max(WORKERS_MAX).default(1),
+    /** Several workers share each endpoint; else each endpoint is read by one of them. */
+    multiQueue: z.boolean().default(true),
     /** Microseconds that an idle packet worker keeps looking before it sleeps. */
     spinMicros: z.int().min(0).max(1000).default(SPIN_MICROS),
   }).default({
-    tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true,
-    spinMicros: SPIN_MICROS,
+    tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true, workers: 1,
+    multiQueue: true, spinMicros: SPIN_MICROS,
   }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),

@@ -3,13 +3,15 @@
 import { randomInt } from 'node:crypto'
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import type { TapFeatures } from '../kernel/features.ts'
+import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
+import type { PortRow } from '../path/image-rows.ts'
 import type { ClusterRows, LeftOut } from './cluster-rows.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
+import type { TapKind } from './endpoints.ts'
 import { networkMtu } from './path-mtu.ts'
 import { QueueDrops } from './queue-drops.ts'
 import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
@@ -21,11 +23,10 @@ export class Core {
   readonly state: State
   readonly underlay: UnderlayAddress
   readonly sockets: UnderlaySockets
-  /** Super-frames that the endpoints' TAPs use. */
-  readonly offload: TapFeatures
+  readonly tapKind: TapKind
   readonly datapath: Datapath
-  /** Descriptors of TAPs that the worker holds, by port id. */
-  readonly fds = new Map<number, number>()
+  /** TAPs that the workers hold, by port id: of each as many descriptors as there are workers. */
+  readonly taps = new Map<number, Tap>()
   readonly queueDrops = new QueueDrops()
   /** What the other nodes of the cluster have told; publish() after a change. */
   cluster: ClusterRows | undefined
@@ -35,13 +36,13 @@ export class Core {
   #generation = 0
 
   constructor(parts: Pick<Core,
-    'config' | 'log' | 'state' | 'underlay' | 'sockets' | 'offload' | 'datapath'>) {
+    'config' | 'log' | 'state' | 'underlay' | 'sockets' | 'tapKind' | 'datapath'>) {
     this.config = parts.config
     this.log = parts.log
     this.state = parts.state
     this.underlay = parts.underlay
     this.sockets = parts.sockets
-    this.offload = parts.offload
+    this.tapKind = parts.tapKind
     this.datapath = parts.datapath
   }
 
@@ -53,13 +54,23 @@ export class Core {
     saveState(this.config.paths.state, this.state)
   }
 
-  /** Let the packet worker see what is true now. */
+  /** Let the packet workers see what is true now. */
   publish(): void {
     this.#generation += 1
     const state = { ...this.state, networks: this.networksInUse() }
-    const rows = compileRows(state, this.fds, this.#generation, this.cluster)
+    const fds = new Map([...this.taps].map(([portId, tap]) => [portId, tap.fds[0]!]))
+    const rows = compileRows(state, fds, this.#generation, this.cluster)
     this.#tellLeftOut(rows.leftOut)
-    this.datapath.publish(buildImage({ ...rows, seed: this.#seed }))
+    const workers = Array.from({ length: this.datapath.workers }, (_, worker) => worker)
+    this.datapath.publish(workers.map(worker => buildImage({ ...rows, seed: this.#seed,
+      ports: rows.ports.map(port => ({ ...port, ...this.#heldBy(worker, port.id) })) })))
+  }
+
+  /** Each worker reads its own queue of a TAP; where there is one queue, one of them reads it. */
+  #heldBy(worker: number, portId: number): Pick<PortRow, 'fd' | 'isRead'> {
+    const { fds, isMultiQueue } = this.taps.get(portId)!
+    const isRead = isMultiQueue || portId % this.datapath.workers === worker
+    return { fd: fds[worker]!, isRead }
   }
 
   /** Once for each change: an image is built far more often. */

@@ -4,15 +4,18 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { AbsentError, ConfigError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { closeDescriptor } from '../kernel/descriptor.ts'
 import { makeDirectory } from '../kernel/directory.ts'
-import { probeTap } from '../kernel/features.ts'
+import { probeSteering, probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
-import { closeUnderlay, openUnderlay } from '../kernel/underlay.ts'
+import { closeUnderlay, openUnderlay, SENDERS } from '../kernel/underlay.ts'
+import { makeSteering } from '../path/steering.ts'
 import { type Config, needsRestart } from './config.ts'
 import { makeControl } from './control.ts'
 import { Core } from './core.ts'
 import { Datapath } from './datapath.ts'
+import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
 import { setPathMtu } from './path-mtu.ts'
@@ -55,28 +58,30 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   // ---- above this line nothing on the machine has been changed ----
   makeDirectories(config)
   const { port, ttl, udpChecksum, dscp } = config.underlay
-  const { tcpSegmentation, udpSegmentation, udpSegment, udpGro, spinMicros } = config.plane
-  const offload = probeTap({ tcp: tcpSegmentation, udp: udpSegmentation })
+  const { udpSegment, udpGro, spinMicros, workers } = config.plane
+  const tapKind = probeTapKind(config)
   const sockets = openUnderlay({
     address: underlay.number, port, ttl, udpChecksum, mtu: underlay.mtu, segment: udpSegment,
-    gro: udpGro,
+    gro: udpGro, receivers: workers,
   })
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
   let core: Core | undefined
   const datapath = await Datapath.start({
-    sockets, offload, spinMicros, inheritDscp: dscp === 'inherit',
+    sockets, offload: tapKind.offload, spinMicros, inheritDscp: dscp === 'inherit',
     seed: randomBytes(4).readInt32LE(),
-  }, (portId, errno) => {
+  }, ({ worker, portId, fd, errno }) => {
+      // Of several workers each tells of the same device; it may have been made anew since.
+      if (core?.taps.get(portId)?.fds[worker] !== fd) return
       log.warn({ portId, errno }, 'the device of an endpoint is gone')
-      core?.fds.delete(portId)
-      core?.publish() // the worker closes it
+      core.taps.delete(portId)
+      core.publish() // the workers close it
       reconciler?.soon()
     }).catch(error => {
     closeUnderlay(sockets)
     throw error
   })
-  core = new Core({ config, log, state, underlay, sockets, offload, datapath })
+  core = new Core({ config, log, state, underlay, sockets, tapKind, datapath })
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, changes, systemClock)
   core.publish()
@@ -96,8 +101,19 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     stop: async () => {
       reconciler.stop()
       await changes.close(() => datapath.stop())
+      if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
       host.close()
     },
+  }
+}
+
+/** What this kernel's TAPs have of what is configured. */
+function probeTapKind({ plane }: Config): TapKind {
+  const { tcpSegmentation, udpSegmentation, multiQueue, workers } = plane
+  return {
+    offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }),
+    steering: multiQueue ? probeSteering(makeSteering(workers, SENDERS)) : -1,
+    count: workers,
   }
 }
 

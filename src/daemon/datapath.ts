@@ -1,139 +1,78 @@
-// The control side of the packet worker: starts it, hands images over, asks it, and stops it.
-import { Worker } from 'node:worker_threads'
-import { TapmeshError } from '../base/errors.ts'
+// All packet workers as one: what is told to it goes to each of them, what is asked of it is their
+// sum.
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
-import type { TapFeatures } from '../kernel/features.ts'
-import { makeWake, wake } from '../kernel/wake.ts'
 import { COUNT_NAMES, DROP_NAMES } from '../path/counter-names.ts'
-import {
-  type Counters, DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED, makeCounters,
-} from '../path/counters.ts'
-import type { LearnedRow } from '../path/learned.ts'
-
-export const ANSWER_TIMEOUT_MS = 5000
-
-/** What the worker is started with. */
-export type WorkerSpec = {
-  sockets: UnderlaySockets
-  wakeFd: number
-  counters: Counters
-  inheritDscp: boolean
-  offload: TapFeatures
-  spinMicros: number
-  seed: number
-}
-
-export type ToWorker =
-  | { type: 'image'; image: ArrayBuffer }
-  | { type: 'learned'; ask: number }
-  | { type: 'stop' }
-
-export type FromWorker =
-  | { type: 'ready' }
-  | { type: 'learned'; ask: number; rows: LearnedRow[] }
-  | { type: 'port-dead'; portId: number; errno: number }
+import { DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED } from '../path/counters.ts'
+import { type LearnedRow, mergeLearnedRows } from '../path/learned-rows.ts'
+import { makeNewsMemory } from '../path/news.ts'
+import { type OnPortDead, PacketWorker, type PlaneSpec } from './packet-worker.ts'
 
 export class Datapath {
-  readonly counters: Counters
-  /** Rejects when the worker dies by itself. */
+  /** Rejects when a worker dies by itself. */
   readonly failed: Promise<never>
-  readonly #worker: Worker
+  readonly #workers: readonly PacketWorker[]
   readonly #sockets: UnderlaySockets
-  readonly #wakeFd: number
-  readonly #asks = new Map<number, (rows: LearnedRow[]) => void>()
-  readonly #exited: Promise<void>
-  #lastAsk = 0
-  #stopping = false
 
-  private constructor(worker: Worker, spec: WorkerSpec) {
-    this.#worker = worker
-    this.#sockets = spec.sockets
-    this.#wakeFd = spec.wakeFd
-    this.counters = spec.counters
-    this.#exited = new Promise(resolve => worker.once('exit', () => resolve()))
-    this.failed = new Promise((_, reject) => {
-      worker.once('error', error => reject(error))
-      worker.once('exit', code => {
-        if (this.#stopping) return
-        reject(new TapmeshError('TM_PLANE', `the packet worker ended by itself (exit ${code})`))
-      })
-    })
+  private constructor(workers: readonly PacketWorker[], sockets: UnderlaySockets) {
+    this.#workers = workers
+    this.#sockets = sockets
+    this.failed = Promise.race(workers.map(worker => worker.failed))
     this.failed.catch(() => {}) // also when nobody listens yet; daemon.failed passes it on
   }
 
   /**
-   * Start the worker and wait until it serves. It owns the sockets and every TAP from then on.
-   * @param onPortDead the TAP of this port is gone from the kernel
+   * Start a worker for each receiving socket and wait until all serve. The sockets and every TAP
+   * are theirs from then on.
+   * @param onPortDead called once by each worker that read from it
    */
-  static async start(given: Omit<WorkerSpec, 'wakeFd' | 'counters'>,
-    onPortDead: (portId: number, errno: number) => void): Promise<Datapath> {
-    const spec = { ...given, wakeFd: makeWake(), counters: makeCounters() }
-    const worker = new Worker(new URL('./packet-thread.ts', import.meta.url), { workerData: spec })
-    const datapath = new Datapath(worker, spec)
-    const ready = new Promise<void>(resolve => {
-      worker.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve()
-        else if (message.type === 'port-dead') onPortDead(message.portId, message.errno)
-        else datapath.#answer(message.ask, message.rows)
-      })
-    })
-    await Promise.race([ready, datapath.failed])
-    return datapath
+  static async start(spec: PlaneSpec, onPortDead: OnPortDead): Promise<Datapath> {
+    const workers = spec.sockets.receivers.length
+    const news = workers === 1 ? [] : spec.sockets.receivers.map(makeNewsMemory)
+    const starts = await Promise.allSettled(spec.sockets.receivers.map((_, worker) =>
+      PacketWorker.start({ ...spec, worker, workers, news }, onPortDead)))
+    const started = starts.flatMap(start => start.status === 'fulfilled' ? [start.value] : [])
+    const failure = starts.find(start => start.status === 'rejected')
+    if (failure === undefined) return new Datapath(started, spec.sockets)
+    await Promise.all(started.map(worker => worker.stop()))
+    throw failure.reason
   }
 
-  /** Hand a table image over. It belongs to the worker from now on. */
-  publish(image: ArrayBuffer): void {
-    this.#send({ type: 'image', image }, [image])
+  get workers(): number {
+    return this.#workers.length
   }
 
-  /** What the worker has learned so far. */
-  learned(): Promise<LearnedRow[]> {
-    const ask = ++this.#lastAsk
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#asks.delete(ask)
-        reject(new TapmeshError('TM_PLANE', 'the packet worker did not answer in time'))
-      }, ANSWER_TIMEOUT_MS)
-      this.#asks.set(ask, rows => {
-        clearTimeout(late)
-        resolve(rows)
-      })
-      this.#send({ type: 'learned', ask })
-    })
+  /** Hand table images over, one for each worker. They belong to the workers from now on. */
+  publish(images: readonly ArrayBuffer[]): void {
+    this.#workers.forEach((worker, n) => worker.publish(images[n]!))
+  }
+
+  /** What the workers have learned so far. */
+  async learned(): Promise<LearnedRow[]> {
+    return mergeLearnedRows(await Promise.all(this.#workers.map(worker => worker.learned())))
   }
 
   drops(): Record<string, number> {
-    const named = DROP_NAMES.map((name, n) => [name, this.counters[n] ?? 0] as const)
-    const kernel = receiveQueueDrops(this.#sockets.receiver)
+    const named = DROP_NAMES.map((name, n) => [name, this.#sum(n)] as const)
+    const kernel = this.#sockets.receivers.reduce((sum, fd) => sum + receiveQueueDrops(fd), 0)
     return { ...Object.fromEntries(named), [DROP_NAMES[DROP_UNDERLAY_RECEIVE_FULL]]: kernel }
   }
 
+  /** Entries of the learned table; each worker has all of them, or nearly. */
   learnedCount(): number {
-    return this.counters[GAUGE_LEARNED] ?? 0
+    return Math.max(...this.#workers.map(({ counters }) => counters[GAUGE_LEARNED] ?? 0))
   }
 
   counts(): Record<string, number> {
     return Object.fromEntries(COUNT_NAMES.map((name, n) =>
-      [name, this.counters[DROP_NAMES.length + n] ?? 0]))
+      [name, this.#sum(DROP_NAMES.length + n)]))
   }
 
   async stop(): Promise<void> {
-    if (this.#stopping) return this.#exited
-    this.#stopping = true
-    this.#send({ type: 'stop' })
-    const late = setTimeout(() => { void this.#worker.terminate() }, ANSWER_TIMEOUT_MS)
-    await this.#exited
-    clearTimeout(late)
+    await Promise.all(this.#workers.map(worker => worker.stop()))
     closeUnderlay(this.#sockets)
   }
 
-  #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, transfer)
-    wake(this.#wakeFd)
-  }
-
-  #answer(ask: number, rows: LearnedRow[]): void {
-    this.#asks.get(ask)?.(rows)
-    this.#asks.delete(ask)
+  #sum(which: number): number {
+    return this.#workers.reduce((sum, { counters }) => sum + (counters[which] ?? 0), 0)
   }
 }

@@ -8,7 +8,7 @@ import { setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { createNetns, deleteNetns, listNetns, withNetns } from '../kernel/netns.ts'
 import { writeSysctl } from '../kernel/sysctl.ts'
-import { makeTap } from '../kernel/tap-device.ts'
+import { makeTap, type Tap, type TapSpec } from '../kernel/tap-device.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 
 /** Beginning of every namespace name of ours, so that people see whose it is. */
@@ -22,20 +22,29 @@ export async function ensureNetns(netns: string): Promise<void> {
   await withRtnetlink(netns, rt => setLink(rt, 'lo', { up: true }))
 }
 
+/** What the TAPs of a daemon have in common; `count` descriptors of each are wanted. */
+export type TapKind = Pick<TapSpec, 'count' | 'steering'> & { offload: TapFeatures }
+
 /**
  * Open the endpoint's TAP, new or kept from before, and give it its addresses.
- * @returns the descriptor, which the packet worker takes over
+ * @returns its descriptors, one for each packet worker, who take them over
  */
 export async function openEndpoint(netns: string, endpoint: EndpointRecord,
-  network: NetworkRecord, offload: TapFeatures): Promise<number> {
-  const fd = withNetns(netns, () => makeTap(endpoint.interface, tapOffload(offload)))
+  network: NetworkRecord, kind: TapKind): Promise<Tap> {
+  const offload = tapOffload(kind.offload)
+  const tap = withNetns(netns, () => makeTap({ ...kind, name: endpoint.interface, offload }))
   try {
     await configureEndpoint(netns, endpoint, network)
-    return fd
+    return tap
   } catch (error) {
-    closeDescriptor(fd)
+    closeTap(tap)
     throw error
   }
+}
+
+/** Close what no worker has taken over. */
+export function closeTap(tap: Tap): void {
+  for (const fd of tap.fds) closeDescriptor(fd)
 }
 
 /** Set what the endpoint's device must have. */

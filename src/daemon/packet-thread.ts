@@ -10,11 +10,13 @@ import { makeTapArea, TapPort } from '../kernel/tap.ts'
 import { UdpPort } from '../kernel/udp-port.ts'
 import { Epoll } from '../kernel/wait.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY, TOKEN_WAKE } from '../path/engine.ts'
-import { NETWORK_VNI, PORT_FD, PORT_ID, PORT_NETWORK } from '../path/image.ts'
-import { forget, makeLearnedRows } from '../path/learned.ts'
+import { NETWORK_VNI, PORT_FD, PORT_ID, PORT_NETWORK, PORT_READ } from '../path/image.ts'
+import { forget } from '../path/learned.ts'
+import { makeLearnedRows } from '../path/learned-rows.ts'
+import { makeNews } from '../path/news.ts'
 import { adoptTables, makePlane } from '../path/plane.ts'
 import { makeTables, networkWord, portWord, type Tables } from '../path/tables.ts'
-import type { FromWorker, ToWorker, WorkerSpec } from './datapath.ts'
+import type { FromWorker, ToWorker, WorkerSpec } from './packet-worker.ts'
 
 /** An idle worker looks at its clock this often, to let learned entries age. */
 const IDLE_MS = 1000
@@ -27,12 +29,14 @@ const ring = makeArena()
 const tapArea = makeTapArea(ring)
 const plane = makePlane({
   ring,
-  underlay: new UdpPort(ring, spec.sockets),
+  underlay: new UdpPort(ring, spec.sockets, spec.worker),
   counters: spec.counters,
   clock: systemClock,
   inheritDscp: spec.inheritDscp,
   offload: spec.offload,
   seed: spec.seed,
+  news: makeNews(spec.news, spec.worker),
+  workers: spec.workers,
 })
 const epoll = new Epoll(ring, spec.spinMicros)
 /**
@@ -42,7 +46,7 @@ const epoll = new Epoll(ring, spec.spinMicros)
 const taps = new Map<number, { id: number; tap: TapPort }>()
 
 epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
-epoll.makeWatched(spec.sockets.receiver, TOKEN_UNDERLAY)
+epoll.makeWatched(spec.sockets.receivers[spec.worker]!, TOKEN_UNDERLAY)
 say({ type: 'ready' })
 flushCompileCache() // the next start need not load the TypeScript compiler
 run()
@@ -82,7 +86,7 @@ function adopt(tables: Tables): void {
   for (let slot = 0; slot < tables.slotCount; slot++) {
     if (portWord(tables, slot, PORT_NETWORK) < 0 || taps.has(slot)) continue
     const tap = new TapPort(ring, tapArea, portWord(tables, slot, PORT_FD))
-    epoll.makeWatched(tap.fd, TOKEN_FIRST_PORT + slot)
+    if (portWord(tables, slot, PORT_READ) === 1) epoll.makeWatched(tap.fd, TOKEN_FIRST_PORT + slot)
     plane.ports[slot] = tap
     taps.set(slot, { id: portWord(tables, slot, PORT_ID), tap })
   }
@@ -121,7 +125,7 @@ function buryPort(slot: number, errno: number): void {
   plane.deadSlot = -1
   if (held === undefined) return
   releasePort(slot, held.tap)
-  say({ type: 'port-dead', portId: held.id, errno })
+  say({ type: 'port-dead', portId: held.id, fd: held.tap.fd, errno })
 }
 
 function stop(): false {

@@ -5,18 +5,18 @@ import { rmSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import { ConflictError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
-import { closeDescriptor } from '../kernel/descriptor.ts'
 import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
 import { isProcess } from '../kernel/processes.ts'
+import type { Tap } from '../kernel/tap-device.ts'
 import type { Core } from './core.ts'
 import { Endings } from './endings.ts'
-import { ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
+import { closeTap, ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
 import {
   adoptProcess, exitCodeOf, killRest, logPath, signalTask, startProcess, type Started,
 } from './processes.ts'
-import type { TaskRecord } from './state.ts'
+import type { EndpointRecord, TaskRecord } from './state.ts'
 import { planTask } from './task-plan.ts'
 import { taskView } from './task-view.ts'
 import type { TaskSpec, TaskView } from './views.ts'
@@ -84,22 +84,31 @@ export class Tasks {
   async attach(task: TaskRecord): Promise<void> {
     const netns = netnsOf(task)
     await ensureNetns(netns)
-    const opened = new Map<number, number>()
+    const opened = new Map<number, Tap>()
     try {
       for (const endpoint of task.endpoints) {
-        if (this.#core.fds.has(endpoint.portId)) continue
+        if (this.#core.taps.has(endpoint.portId)) continue
         const network = this.#core.inUse(this.#networks.find(endpoint.network))
-        opened.set(endpoint.portId, await openEndpoint(netns, endpoint, network,
-          this.#core.offload))
+        const tap = await openEndpoint(netns, endpoint, network, this.#core.tapKind)
+        opened.set(endpoint.portId, tap)
+        this.#noteKind(task, endpoint, tap)
       }
     } catch (error) {
-      for (const fd of opened.values()) closeDescriptor(fd)
+      for (const tap of opened.values()) closeTap(tap)
       throw error
     }
     if (opened.size === 0) return
     this.#core.queueDrops.look(netns, task.endpoints)
-    for (const [portId, fd] of opened) this.#core.fds.set(portId, fd)
+    for (const [portId, tap] of opened) this.#core.taps.set(portId, tap)
     this.#core.publish()
+  }
+
+  /** A device keeps the kind that it was made with. */
+  #noteKind(task: TaskRecord, endpoint: EndpointRecord, tap: Tap): void {
+    const { count, steering } = this.#core.tapKind
+    if (tap.isMultiQueue || count === 1 || steering < 0) return
+    this.#core.log.info({ task: task.name, device: endpoint.interface },
+      'device of one queue from before: one worker reads it until the task is made anew')
   }
 
   /** Take up a task from before a restart: its process may live, or have ended meanwhile. */
@@ -206,7 +215,7 @@ export class Tasks {
     this.#core.queueDrops.end(netnsOf(task), endpoints)
     for (const endpoint of endpoints) {
       this.#networks.releaseAddress(endpoint.network, endpoint.address)
-      this.#core.fds.delete(endpoint.portId)
+      this.#core.taps.delete(endpoint.portId)
     }
     if (endpoints.length > 0) this.#core.publish()
     const netns = netnsOf(task)

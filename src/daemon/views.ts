@@ -83,9 +83,13 @@ export type StatusView = {
     generation: number
     networks: number
     ports: number
+    /** Packet workers, and the ports of which each of them reads a queue of its own. */
+    workers: number
+    multiQueuePorts: number
     learned: number
     /** What this kernel has and the configuration leaves on, see the setting of the same name. */
-    features: Record<'tcpSegmentation' | 'udpSegmentation' | 'udpSegment' | 'udpGro', boolean>
+    features: Record<'tcpSegmentation' | 'udpSegmentation' | 'udpSegment' | 'udpGro'
+      | 'multiQueue', boolean>
   }
   networks: NetworkView[]
   endpoints: EndpointView[]

@@ -29,6 +29,9 @@ export const O_EXCL = 0o200
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
 
+// linux/fcntl.h
+export const F_DUPFD_CLOEXEC = 1030
+
 // linux/magic.h
 export const NSFS_MAGIC = 0x6e736673
 
@@ -40,7 +43,9 @@ export const LOCK_NB = 4
 export const TUNSETIFF = 0x400454ca
 export const TUNSETPERSIST = 0x400454cb
 export const TUNSETOFFLOAD = 0x400454d0
+export const TUNSETSTEERINGEBPF = 0x800454e0
 export const IFF_TAP = 0x0002
+export const IFF_MULTI_QUEUE = 0x0100
 export const IFF_NO_PI = 0x1000
 export const IFF_VNET_HDR = 0x4000
 export const TUN_F_CSUM = 0x01
@@ -61,6 +66,7 @@ export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
 export const SO_TYPE = 3
 export const SO_NO_CHECK = 11
+export const SO_REUSEPORT = 15
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
@@ -85,6 +91,10 @@ export const IP_PMTUDISC_PROBE = 3
 // linux/udp.h
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
+
+// linux/bpf.h
+export const BPF_PROG_LOAD = 5
+export const BPF_PROG_TYPE_SOCKET_FILTER = 1
 
 // linux/eventpoll.h
 export const EPOLL_CTL_ADD = 1

@@ -2,9 +2,10 @@
 import {
   TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, TUN_F_USO4, TUN_F_USO6,
 } from './constants.ts'
+import { loadPacketProgram } from './ebpf.ts'
 import { inFreshNetns } from './netns.ts'
 import { close } from './syscalls.ts'
-import { makeTap } from './tap-device.ts'
+import { makeTap, type Tap, type TapSpec } from './tap-device.ts'
 
 const TCP = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN
 /** Since Linux 6.2. A kernel that takes it from us also takes such frames. */
@@ -20,8 +21,8 @@ export type TapFeatures = Readonly<{
 /** Of the features that are wanted, those that the TAPs of this kernel have. */
 export function probeTap(wanted: TapFeatures): TapFeatures {
   return {
-    tcp: wanted.tcp && takes(tapOffload({ tcp: true, udp: false })),
-    udp: wanted.udp && takes(tapOffload({ tcp: false, udp: true })),
+    tcp: wanted.tcp && takes({ offload: tapOffload({ tcp: true, udp: false }) }),
+    udp: wanted.udp && takes({ offload: tapOffload({ tcp: false, udp: true }) }),
   }
 }
 
@@ -30,11 +31,29 @@ export function tapOffload(features: TapFeatures): number {
   return (features.tcp ? TCP : 0) | (features.udp ? UDP : 0)
 }
 
-function takes(offload: number): boolean {
+/**
+ * Load the program that chooses among the queues of a TAP, if this kernel's TAPs have queues that a
+ * program can choose among: since Linux 4.16, and with the right to use bpf(2).
+ * @returns its descriptor, or -1
+ */
+export function probeSteering(program: Uint8Array): number {
+  let steering: number
+  try {
+    steering = loadPacketProgram(program)
+  } catch {
+    return -1
+  }
+  if (takes({ count: 2, steering }, tap => tap.isMultiQueue)) return steering
+  close(steering)
+  return -1
+}
+
+function takes(spec: Partial<TapSpec>, isRight = (_tap: Tap): boolean => true): boolean {
   return inFreshNetns(() => {
     try {
-      close(makeTap(PROBE_DEVICE, offload))
-      return true
+      const tap = makeTap({ name: PROBE_DEVICE, offload: 0, count: 1, steering: -1, ...spec })
+      for (const fd of tap.fds) close(fd)
+      return isRight(tap)
     } catch {
       return false
     }

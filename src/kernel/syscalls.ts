@@ -83,6 +83,18 @@ const cIoctlValue = libc.func('int ioctl(int, unsigned long, uintptr_t)')
 export const ioctlValue = (fd: number, request: number, value: number): number =>
   answer(cIoctlValue(fd, request, value))
 
+const cFcntl = libc.func('int fcntl(int, int, int)')
+/** For commands whose argument is a number. */
+export const fcntl = (fd: number, command: number, value: number): number =>
+  answer(cFcntl(fd, command, value))
+
+const cSyscall = libc.func('long syscall(long, int, void *, unsigned int)')
+/** asm/unistd.h of the two machines that we run on. */
+const BPF_NUMBER = process.arch === 'arm64' ? 280 : 321
+/** libc has no function for bpf(2). @param octets of `memory` that are the request itself */
+export const bpf = (command: number, memory: Uint8Array, octets: number): number =>
+  answer(Number(cSyscall(BPF_NUMBER, command, memory, octets)))
+
 const cSocket = libc.func('int socket(int, int, int)')
 export const socket = (family: number, type: number, protocol: number): number =>
   answer(cSocket(family, type, protocol))

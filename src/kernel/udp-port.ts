@@ -33,30 +33,31 @@ export class UdpPort implements Underlay {
   readonly refusedOctets = new Float64Array(1)
   readonly #ring: Ring
   readonly #sockets: UnderlaySockets
+  readonly #receiver: number
   readonly #low: number
   readonly #in: ReceiveHeaders
   readonly #out: SendHeaders
   /** What waits in each sender, see udp-headers.ts. */
-  readonly #state: Int32Array
+  readonly #state = makeSendState()
   /** The largest datagram that may be part of a train; 0: the kernel has no trains. */
   #segmentMax: number
 
-  constructor(ring: Ring, sockets: UnderlaySockets) {
+  /** @param receiver which of the receiving sockets this worker reads */
+  constructor(ring: Ring, sockets: UnderlaySockets, receiver = 0) {
     this.#ring = ring
     this.#sockets = sockets
+    this.#receiver = sockets.receivers[receiver]!
     this.#low = (ring.base % 2 ** 32) | 0
     this.#in = makeReceiveHeaders(ring)
     this.#out = makeSendHeaders(ring)
-    this.#state = makeSendState()
     this.#segmentMax = sockets.segmentMax
   }
 
   receive(): number {
     const ring = this.#ring
     const view = ring.view
-    const messages = recvmmsg(this.#sockets.receiver,
-      ring.addresses[this.#in.messages / ADDRESS_STEP_OCTETS] as number, RECEIVE_BATCH,
-      MSG_DONTWAIT)
+    const address = ring.addresses[this.#in.messages / ADDRESS_STEP_OCTETS] as number
+    const messages = recvmmsg(this.#receiver, address, RECEIVE_BATCH, MSG_DONTWAIT)
     let count = 0
     for (let i = 0; i < messages; i++) {
       const message = this.#in.messages + i * MESSAGE_OCTETS
@@ -159,8 +160,7 @@ export class UdpPort implements Underlay {
     if (state[row + COUNT] === 2) {
       view.setUint16(control + CMSG_DATA, state[row + SEGMENT]!, true)
       writePointerLow(view, message + CONTROL, this.#low + control)
-      const control2 = tos === 0 ? ONE_CONTROL_OCTETS : 2 * ONE_CONTROL_OCTETS
-      view.setInt32(message + CONTROL_OCTETS, control2, true)
+      view.setInt32(message + CONTROL_OCTETS, (tos === 0 ? 1 : 2) * ONE_CONTROL_OCTETS, true)
     }
     view.setInt32(message + IOV_COUNT, state[row + COUNT]! * 2, true)
     // Only the last of a train may be shorter: it closes the train.

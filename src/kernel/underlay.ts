@@ -1,12 +1,12 @@
-// Sockets of the underlay: one that receives on the VXLAN port, and several that only send, each
-// from its own source port, because a flow's hash chooses the outer source port (RFC 7348 section
-// 5) and a UDP socket has exactly one.
+// Sockets of the underlay: those that receive on the VXLAN port, one for each worker, and several
+// that only send, each from its own source port, because a flow's hash chooses the outer source
+// port (RFC 7348 section 5) and a UDP socket has exactly one.
 import { KernelError, ConflictError } from '../base/errors.ts'
 import { formatIpv4 } from '../base/text.ts'
 import {
   AF_INET, EADDRINUSE, EADDRNOTAVAIL, IPPROTO_IP, IPPROTO_UDP, IP_MTU_DISCOVER, IP_PMTUDISC_DO,
   IP_PMTUDISC_PROBE, IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET,
-  SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
+  SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
 import { attachFilter, REFUSE_ALL } from './socket-filter.ts'
 import { bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
@@ -33,10 +33,15 @@ export type UnderlaySpec = Readonly<{
   /** Whether to use UDP_SEGMENT and UDP_GRO where the kernel has them. */
   segment: boolean
   gro: boolean
+  /**
+   * Sockets that receive. The kernel chooses among them by a hash of outer addresses and ports, so
+   * what came from one source port is read from one of them, in order.
+   */
+  receivers: number
 }>
 
 export type UnderlaySockets = Readonly<{
-  receiver: number
+  receivers: number[]
   senders: number[]
   ports: number[]
   /** The largest datagram of a train, 0: no trains, because the kernel or the setting has none. */
@@ -55,11 +60,11 @@ const DATAGRAM_OVERHEAD_OCTETS = 28
 export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
   const opened: number[] = []
   try {
-    const receiver = openSocket(spec, opened)
-    const bound = bind(receiver, sockaddr(spec.address, spec.port))
-    if (bound < 0) throw bindError(-bound, spec)
-    set(receiver, IPPROTO_IP, IP_RECVTOS, 1)
-    const gro = spec.gro && trySet(receiver, IPPROTO_UDP, UDP_GRO, 1)
+    const receivers: number[] = []
+    while (receivers.length < spec.receivers) {
+      receivers.push(openReceiver(spec, receivers.length === 0, opened))
+    }
+    const gro = spec.gro && receivers.every(fd => trySet(fd, IPPROTO_UDP, UDP_GRO, 1))
     const ports: number[] = []
     const senders: number[] = []
     for (let i = 0; i < SENDERS; i++) {
@@ -68,7 +73,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
       ports.push(bindSourcePort(sender, spec, i))
       senders.push(sender)
     }
-    return { receiver, senders, ports, gro, segmentMax: segmentMax(spec, senders[0]!) }
+    return { receivers, senders, ports, gro, segmentMax: segmentMax(spec, senders[0]!) }
   } catch (error) {
     for (const fd of opened) close(fd)
     throw error
@@ -76,8 +81,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
 }
 
 export function closeUnderlay(sockets: UnderlaySockets): void {
-  close(sockets.receiver)
-  for (const fd of sockets.senders) close(fd)
+  for (const fd of [...sockets.receivers, ...sockets.senders]) close(fd)
 }
 
 /**
@@ -108,6 +112,20 @@ function openSocket(spec: UnderlaySpec, opened: number[]): number {
   // A VTEP must not fragment (RFC 7348 section 4.3): what does not fit is refused and counted.
   set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
   if (!spec.udpChecksum) set(fd, SOL_SOCKET, SO_NO_CHECK, 1)
+  return fd
+}
+
+/**
+ * The first is bound alone, so that a port which somebody has is refused; only then does it let
+ * others join.
+ */
+function openReceiver(spec: UnderlaySpec, isFirst: boolean, opened: number[]): number {
+  const fd = openSocket(spec, opened)
+  if (!isFirst) set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+  const bound = bind(fd, sockaddr(spec.address, spec.port))
+  if (bound < 0) throw bindError(-bound, spec)
+  if (isFirst && spec.receivers > 1) set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+  set(fd, IPPROTO_IP, IP_RECVTOS, 1)
   return fd
 }
 

@@ -17,5 +17,5 @@ export const COUNT_NAMES = [
   'frames.underlay_in', 'octets.underlay_in', 'frames.underlay_out', 'octets.underlay_out',
   'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
   'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
-  'frames.segmented', 'frames.coalesced', 'ndp.answered',
+  'frames.segmented', 'frames.coalesced', 'ndp.answered', 'fdb.unheard',
 ] as const

@@ -51,10 +51,12 @@ export const COUNT_SEGMENTED = FIRST + 18
 /** Frames of frames.tap_out that went to their TAP in one write with the one before. */
 export const COUNT_COALESCED = FIRST + 19
 export const COUNT_NDP_ANSWERED = FIRST + 20
+/** Rows that another worker told, and that were written over before this one read them. */
+export const COUNT_UNHEARD = FIRST + 21
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 21
+export const GAUGE_LEARNED = FIRST + 22
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 22
+export const GAUGE_GENERATION = FIRST + 23
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -62,7 +64,7 @@ export const GAUGE_GENERATION = FIRST + 22
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 23
+export const COUNTERS = FIRST + 24
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

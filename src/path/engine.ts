@@ -2,9 +2,10 @@
 import type { Waiter } from '../kernel/port.ts'
 import { COUNT_BREATHS } from './counters.ts'
 import { fromPort } from './inside.ts'
+import { hear } from './hear.ts'
 import { age } from './learned.ts'
 import { fromUnderlay } from './outside.ts'
-import { ICMP_PER_SECOND, type Plane } from './plane.ts'
+import type { Plane } from './plane.ts'
 
 /** Tokens of the waiter. A port has TOKEN_FIRST_PORT plus its slot. */
 export const TOKEN_WAKE = 0
@@ -18,6 +19,7 @@ const AGED_PER_BREATH = 256
 export function breathe(plane: Plane, waiter: Waiter, timeoutMs: number): boolean {
   const ready = waiter.wait(timeoutMs)
   tick(plane)
+  hear(plane)
   let woken = false
   for (let i = 0; i < ready; i++) {
     const token = waiter.ready[i]!
@@ -35,6 +37,6 @@ function tick(plane: Plane): void {
   const isSameSecond = nowSeconds === plane.nowSeconds
   if (isSameSecond && !plane.ageing) return
   plane.nowSeconds = nowSeconds
-  if (!isSameSecond) plane.icmpLeft = ICMP_PER_SECOND
+  if (!isSameSecond) plane.icmpLeft = plane.icmpPerSecond
   plane.ageing = age(plane.learned, nowSeconds, AGED_PER_BREATH)
 }

@@ -15,6 +15,8 @@ export type PortRow = {
   /** 0 to PORTS_MAX - 1, kept as long as the port lives. */
   slot: number
   fd: number
+  /** Whether this worker reads from it; where not, another one does, and both write to it. */
+  isRead?: boolean
   /** Index into the network rows. */
   network: number
   macHigh: number

@@ -45,7 +45,8 @@ export const PORT_MAC_LOW = 4
 export const PORT_ADDRESS = 5
 export const PORT_PROMISCUOUS = 6
 export const PORT_LINK_LOCAL = 7
-export const PORT_WORDS = 11
+export const PORT_READ = 11
+export const PORT_WORDS = 12
 
 export const MEMBER_NETWORK = 0
 export const MEMBER_ADDRESS = 1
@@ -135,7 +136,7 @@ function portWords(ports: PortRow[], slots: number): Int32Array {
   for (const port of ports) {
     words.set([
       port.id, port.fd, port.network, port.macHigh, port.macLow, port.address,
-      port.promiscuous ? 1 : 0, ...port.linkLocal,
+      port.promiscuous ? 1 : 0, ...port.linkLocal, port.isRead === false ? 0 : 1,
     ], port.slot * PORT_WORDS)
   }
   return words

@@ -15,6 +15,7 @@ import type { Station, Words4 } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
 import type { ImageRows } from './image-rows.ts'
 import { adoptTables, makePlane, type Plane } from './plane.ts'
+import type { News } from './news.ts'
 import { makeTables } from './tables.ts'
 
 export const VNI = 4097
@@ -35,6 +36,9 @@ export type LabOptions = {
   faults?: WireFaults
   /** Frames that may wait for an endpoint or in front of a host. */
   queueMax?: number
+  /** For a host that is one of several workers. */
+  news?: News
+  workers?: number
 }
 
 export type EndpointOptions = { network?: number; promiscuous?: boolean; mac?: string }
@@ -97,7 +101,8 @@ export class LabHost {
       new MemoryQueue(this.#queueMax, options.faults))
     this.#area = makeMemoryArea(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
-      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7 })
+      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7,
+      ...options.news && { news: options.news, workers: options.workers ?? 1 } })
     this.waiter.makeWatched(TOKEN_UNDERLAY, this.underlay.inbound)
     this.rows = { generation: 0, ports: [], members: [],
       networks: vnis.map(vni => ({ vni, mtu, learnedMax, strict })) }

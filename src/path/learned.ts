@@ -8,6 +8,8 @@ import {
 } from './counters.ts'
 import { hash3 } from './hash.ts'
 import { NETWORKS_MAX } from './image.ts'
+import { append, detach, listOf, move } from './learned-lists.ts'
+import { makeNews, type News, tell, TELL_AGAIN_SECONDS } from './news.ts'
 
 /** Learned entries of all networks together. */
 export const LEARNED_MAX = 65_536
@@ -30,6 +32,10 @@ export type Learned = Readonly<{
   port: Int32Array
   address: Int32Array
   seenSeconds: Int32Array
+  /** When the other workers were told, or told us. */
+  toldSeconds: Int32Array
+  /** 1: this worker learned it from a frame, and counts it; 0: another one told. */
+  own: Uint8Array
   /** Per entry: neighbours in its network's order of use. */
   newer: Int32Array
   older: Int32Array
@@ -42,9 +48,10 @@ export type Learned = Readonly<{
   /** Head of the free entries, at index 0. */
   free: Int32Array
   counters: Counters
+  news: News
 }>
 
-export function makeLearned(seed: number, counters: Counters): Learned {
+export function makeLearned(seed: number, counters: Counters, news = makeNews()): Learned {
   const entries = () => new Int32Array(LEARNED_MAX)
   const lists = () => new Int32Array(NETWORKS_MAX).fill(-1)
   const next = entries()
@@ -54,10 +61,12 @@ export function makeLearned(seed: number, counters: Counters): Learned {
     buckets: entries().fill(-1),
     next,
     vni: entries(), macHigh: entries(), macLow: entries(), port: entries(), address: entries(),
-    seenSeconds: entries(), newer: entries(), older: entries(), list: entries(),
+    seenSeconds: entries(), toldSeconds: entries(), own: new Uint8Array(LEARNED_MAX),
+    newer: entries(), older: entries(), list: entries(),
     listVni: lists().fill(0), newest: lists(), oldest: lists(), size: lists().fill(0),
     free: new Int32Array(1),
     counters,
+    news,
   }
 }
 
@@ -87,30 +96,30 @@ export function learn(t: Learned, vni: number, networkMax: number, high: number,
       t.port[known] = port
       t.address[known] = address
       t.counters[COUNT_MOVED]! += 1
+      tellOthers(t, known, nowSeconds)
     }
     if (t.seenSeconds[known] !== nowSeconds) touch(t, known, nowSeconds)
     return
   }
-  if (networkMax <= 0) return
-  const list = listOf(t, vni)
-  if (list < 0) return
-  if (t.size[list]! >= networkMax || t.free[0]! < 0) evict(t, list)
-  const entry = t.free[0]!
+  const entry = insert(t, vni, networkMax, high, low, nowSeconds)
   if (entry < 0) return
-  t.free[0] = t.next[entry]!
-  const bucket = bucketOf(t, vni, high, low)
-  t.next[entry] = t.buckets[bucket]!
-  t.buckets[bucket] = entry
-  t.vni[entry] = vni
-  t.macHigh[entry] = high
-  t.macLow[entry] = low
   t.port[entry] = port
   t.address[entry] = address
-  t.seenSeconds[entry] = nowSeconds
-  t.list[entry] = list
-  append(t, entry)
+  t.own[entry] = 1
   t.counters[COUNT_LEARNED]! += 1
-  t.counters[GAUGE_LEARNED]! += 1
+  tellOthers(t, entry, nowSeconds)
+}
+
+/** As learn(), of a MAC that another worker told of: it has counted it, and told everybody. */
+export function learnTold(t: Learned, vni: number, networkMax: number, high: number, low: number,
+  port: number, address: number, nowSeconds: number): void {
+  const known = findLearned(t, vni, high, low)
+  const entry = known >= 0 ? known : insert(t, vni, networkMax, high, low, nowSeconds)
+  if (entry < 0) return
+  t.port[entry] = port
+  t.address[entry] = address
+  t.toldSeconds[entry] = nowSeconds
+  if (t.seenSeconds[entry] !== nowSeconds) move(t, entry, nowSeconds)
 }
 
 /**
@@ -124,7 +133,7 @@ export function age(t: Learned, nowSeconds: number, most: number): boolean {
       const entry = t.oldest[list]!
       if (entry < 0 || nowSeconds - t.seenSeconds[entry]! < AGEING_SECONDS || left === 0) break
       remove(t, entry)
-      t.counters[COUNT_AGED]! += 1
+      t.counters[COUNT_AGED]! += t.own[entry]!
       left -= 1
     }
   }
@@ -154,7 +163,7 @@ function evict(t: Learned, list: number): void {
   const entry = t.oldest[from]!
   if (entry < 0) return
   remove(t, entry)
-  t.counters[COUNT_EVICTED]! += 1
+  t.counters[COUNT_EVICTED]! += t.own[entry]!
 }
 
 function remove(t: Learned, entry: number): void {
@@ -171,69 +180,37 @@ function remove(t: Learned, entry: number): void {
   t.counters[GAUGE_LEARNED]! -= 1
 }
 
-function touch(t: Learned, entry: number, nowSeconds: number): void {
+/** A new entry, which place and owner are to be written into; -1 when there is no room. */
+function insert(t: Learned, vni: number, networkMax: number, high: number, low: number,
+  nowSeconds: number): number {
+  const list = networkMax <= 0 ? -1 : listOf(t, vni)
+  if (list < 0) return -1
+  if (t.size[list]! >= networkMax || t.free[0]! < 0) evict(t, list)
+  const entry = t.free[0]!
+  if (entry < 0) return -1
+  t.free[0] = t.next[entry]!
+  const bucket = bucketOf(t, vni, high, low)
+  t.next[entry] = t.buckets[bucket]!
+  t.buckets[bucket] = entry
+  t.vni[entry] = vni
+  t.macHigh[entry] = high
+  t.macLow[entry] = low
   t.seenSeconds[entry] = nowSeconds
-  detach(t, entry)
+  t.own[entry] = 0
+  t.list[entry] = list
   append(t, entry)
+  t.counters[GAUGE_LEARNED]! += 1
+  return entry
 }
 
-/** Put `entry` at the newest end of its network's list. */
-function append(t: Learned, entry: number): void {
-  const list = t.list[entry]!
-  const newest = t.newest[list]!
-  t.newer[entry] = -1
-  t.older[entry] = newest
-  if (newest >= 0) t.newer[newest] = entry
-  else t.oldest[list] = entry
-  t.newest[list] = entry
-  t.size[list]! += 1
+/** It was seen again; now and then the others are to know. */
+function touch(t: Learned, entry: number, nowSeconds: number): void {
+  move(t, entry, nowSeconds)
+  if (nowSeconds - t.toldSeconds[entry]! >= TELL_AGAIN_SECONDS) tellOthers(t, entry, nowSeconds)
 }
 
-function detach(t: Learned, entry: number): void {
-  const list = t.list[entry]!
-  const newer = t.newer[entry]!
-  const older = t.older[entry]!
-  if (newer >= 0) t.older[newer] = older
-  else t.newest[list] = older
-  if (older >= 0) t.newer[older] = newer
-  else t.oldest[list] = newer
-  t.size[list]! -= 1
-}
-
-/** The list of a network, found by its VNI, taken when it has none yet; -1 when all are taken. */
-function listOf(t: Learned, vni: number): number {
-  const start = hash3(t.seed, vni, 0, 0) & (NETWORKS_MAX - 1)
-  let empty = -1
-  for (let i = 0; i < NETWORKS_MAX; i++) {
-    const list = (start + i) & (NETWORKS_MAX - 1)
-    if (t.listVni[list] === vni) return list
-    if (t.listVni[list] === 0 && empty < 0) empty = list
-  }
-  if (empty >= 0) t.listVni[empty] = vni
-  return empty
-}
-
-/** A learned entry, for people. `port` is a slot, or FROM_UNDERLAY: then `address` is the VTEP. */
-export type LearnedRow = {
-  vni: number
-  macHigh: number
-  macLow: number
-  port: number
-  address: number
-  ageMs: number
-}
-
-/** All entries as plain rows: made on request, never for a frame. */
-export function makeLearnedRows(t: Learned, nowSeconds: number): LearnedRow[] {
-  const rows: LearnedRow[] = []
-  for (let list = 0; list < NETWORKS_MAX; list++) {
-    for (let entry = t.newest[list]!; entry >= 0; entry = t.older[entry]!) {
-      rows.push({
-        vni: t.vni[entry]!, macHigh: t.macHigh[entry]!, macLow: t.macLow[entry]!,
-        port: t.port[entry]!, address: t.address[entry]!,
-        ageMs: (nowSeconds - t.seenSeconds[entry]!) * 1000,
-      })
-    }
-  }
-  return rows
+function tellOthers(t: Learned, entry: number, nowSeconds: number): void {
+  t.toldSeconds[entry] = nowSeconds
+  tell(t.news, t.vni[entry]!, t.macHigh[entry]!, t.macLow[entry]!, t.port[entry]!,
+    t.address[entry]!)
 }

@@ -19,9 +19,10 @@ import {
   buildImage, MEMBER_ADDRESS, MEMBER_PORT, NETWORKS_MAX, NETWORK_VNI, PORTS_MAX,
 } from './image.ts'
 import { type Learned, makeLearned } from './learned.ts'
+import { makeNews, type News } from './news.ts'
 import { makeTables, memberWord, networkWord, type Tables } from './tables.ts'
 
-/** ICMP errors that one worker sends in a second at most, so that no sender makes it a source. */
+/** ICMP errors that are sent in a second at most, so that no sender makes us a source. */
 export const ICMP_PER_SECOND = 100
 const SCRATCH_OCTETS = 2048
 
@@ -40,6 +41,7 @@ export type Plane = {
   /** Ports by slot; a slot without one holds undefined. */
   readonly ports: (FramePort | undefined)[]
   readonly learned: Learned
+  readonly news: News
   readonly counters: Counters
   readonly frame: Frame
   readonly clock: Clock
@@ -69,7 +71,8 @@ export type Plane = {
   nowSeconds: number
   /** Entries of the learned table are still to age out in this second. */
   ageing: boolean
-  /** ICMP errors that may still be sent in this second. */
+  /** ICMP errors that may be sent in a second, and those that may still be in this one. */
+  readonly icmpPerSecond: number
   icmpLeft: number
   refusedSeen: number
   refusedOctetsSeen: number
@@ -82,14 +85,20 @@ export type PlaneParts = Pick<Plane,
   'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp' | 'offload'> & {
   /** Seed of the learned table's hash. */
   seed: number
+  /** What several workers tell each other. */
+  news?: News
+  /** Workers that share ICMP_PER_SECOND. */
+  workers?: number
 }
 
 export function makePlane(parts: PlaneParts): Plane {
-  const { seed, ...kept } = parts
+  const { seed, news = makeNews(), workers = 1, ...kept } = parts
+  const icmpPerSecond = Math.ceil(ICMP_PER_SECOND / workers)
   return {
     ...kept,
     ports: new Array<FramePort | undefined>(PORTS_MAX).fill(undefined),
-    learned: makeLearned(seed, parts.counters),
+    learned: makeLearned(seed, parts.counters, news),
+    news,
     frame: makeFrame(),
     headers: makeRoom(parts.ring, NETWORKS_MAX * VXLAN_HEADER_OCTETS),
     scratch: makeAddressedRoom(parts.ring, SCRATCH_OCTETS),
@@ -106,7 +115,8 @@ export function makePlane(parts: PlaneParts): Plane {
     tos: 0,
     nowSeconds: 0,
     ageing: false,
-    icmpLeft: ICMP_PER_SECOND,
+    icmpPerSecond,
+    icmpLeft: icmpPerSecond,
     refusedSeen: 0,
     refusedOctetsSeen: 0,
     deadSlot: -1,
@@ -125,6 +135,7 @@ export function adoptTables(plane: Plane, tables: Tables): void {
       memberWord(tables, m, MEMBER_PORT))
   }
   plane.tables = tables
+  plane.news.generation[0] = tables.generation
   plane.counters[GAUGE_GENERATION] = tables.generation
 }
 

@@ -19,10 +19,17 @@ function factsText({ node, version, pid, startedAt, underlay, plane }: StatusVie
     ['Underlay', `${underlay.device} ${underlay.address}, UDP port ${underlay.port}, `
       + `MTU ${underlay.mtu}, checksum ${checksum}`],
     ['Plane', `generation ${plane.generation}, ${counted(plane.networks, 'network')}, `
-      + `${counted(plane.ports, 'port')}, ${plane.learned} learned`],
+      + `${counted(plane.ports, 'port')}, ${plane.learned} learned${workersText(plane)}`],
     ['Features', featuresText(plane.features)],
   ]
   return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')
+}
+
+/** Several workers, and whether some ports keep to one of them. */
+function workersText({ workers, ports, multiQueuePorts }: StatusView['plane']): string {
+  if (workers === 1) return ''
+  const single = ports - multiQueuePorts
+  return `, ${workers} workers${single === 0 ? '' : ` (${counted(single, 'port')} with one)`}`
 }
 
 /** What the packet path uses, and what this kernel lacks or the configuration turns off. */
