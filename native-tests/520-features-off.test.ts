@@ -19,7 +19,8 @@ const HASH = streamHash(OCTETS)
 const CONFIG = '/etc/tapmesh/tapmesh.yaml'
 
 type Feature = keyof StatusView['plane']['features']
-const FEATURES: readonly Feature[] = ['tcpSegmentation', 'udpSegmentation', 'udpSegment', 'udpGro']
+const FEATURES: readonly Feature[] = ['tcpSegmentation', 'udpSegmentation', 'udpSegment', 'udpGro',
+  'multiQueue']
 
 /** Restart a daemon with these features off and the others as they are by default. */
 async function restartWithout(node: string, off: readonly Feature[]): Promise<void> {
