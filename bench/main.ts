@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { TapmeshError, UsageError } from '../src/base/errors.ts'
+import { chartOf } from './chart.ts'
 import type { Setting } from './hosts.ts'
 import { buildLoad } from './load.ts'
 import { checkMachine, loadNow, machineNow, versionsOf } from './machine.ts'
@@ -36,7 +37,8 @@ Usage: bench/run [options]
   -p, --subjects LIST    of ${[...REFERENCES, tapmesh, ...PEERS].map(({ name }) => name).join(', ')}
       --peers            the other userspace tunnels, too
       --json             one JSON object on stdout instead of the table
-      --write            also write bench/RESULTS.md and bench/results/latest.json
+      --write            also write bench/RESULTS.md, its picture and
+                         bench/results/latest.json
   -h, --help
 
 Subjects: veth is the underlay alone; kvxlan the kernel's VXLAN device as endpoint; kvxlan-br the
@@ -119,7 +121,8 @@ function store(report: Report, write: boolean): void {
   if (!write) return
   writeFileSync(join(RESULTS, 'latest.json'), json)
   const title = '# Results\n\nWritten by `bench/run --write`; every single value is in '
-    + '[results/latest.json](results/latest.json).\n\n'
+    + '[results/latest.json](results/latest.json).\n\n![Results as bars](results.svg)\n\n'
+  writeFileSync(join(import.meta.dirname, 'results.svg'), chartOf(report))
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), title + textOf(report))
 }
 

@@ -14,7 +14,9 @@ const LAB = ['env', '-u', 'NODE_OPTIONS', join(import.meta.dirname, '..', '..', 
 export const SOCKET = '/run/tapmesh/tapmesh.sock'
 const UP_TIMEOUT_MS = 60_000
 
-export type LabOptions = Readonly<{ nodes: number; needs?: Needs }>
+/** How the nodes know each other: docs/LAB.md. */
+export type Peers = 'cluster' | 'vteps' | 'none'
+export type LabOptions = Readonly<{ nodes: number; peers?: Peers; needs?: Needs }>
 
 /** A lab for the file that calls this. */
 export function useLab(options: LabOptions): Lab {
@@ -37,10 +39,13 @@ export class Lab {
   readonly name = `t${process.pid.toString(36)}`
   readonly lacks: string | false
   readonly nodes: readonly string[]
+  readonly #peers: Peers
   readonly #running: Running[] = []
   #guard: ChildProcess | undefined
 
-  constructor({ nodes, needs = {} }: LabOptions) {
+  /** Without a word about peers, each node is told the VTEPs of the others. */
+  constructor({ nodes, peers = 'vteps', needs = {} }: LabOptions) {
+    this.#peers = peers
     this.lacks = lacking(needs)
     this.nodes = Array.from({ length: nodes }, (_, i) => `node${i + 1}`)
   }
@@ -52,7 +57,8 @@ export class Lab {
 
   async up(): Promise<void> {
     this.#guard = downAfter(process.pid, this.name)
-    await this.#lab(['up', '--nodes', String(this.nodes.length)], UP_TIMEOUT_MS)
+    await this.#lab(['up', '--peers', this.#peers, '--nodes', String(this.nodes.length)],
+      UP_TIMEOUT_MS)
   }
 
   async down(): Promise<void> {

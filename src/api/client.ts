@@ -7,7 +7,13 @@ import {
 import type {
   LearnedView, NetworkView, StatusView, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
+import { makeClusterClient } from './cluster-client.ts'
+import { type Ask, part, query } from './question.ts'
 import type { ErrorView, NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
+
+export type {
+  ClusterChangeView, ClusterView, NodeView, PeerView, PingView, TableRowView, TokenView,
+} from '../daemon/cluster-views.ts'
 
 export type {
   EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView, WaitView,
@@ -22,15 +28,6 @@ export type ClientOptions = { socketPath?: string; timeoutMs?: number }
 export type LogOptions = { follow?: boolean; tail?: number; signal?: AbortSignal }
 export type Client = ReturnType<typeof makeClient>
 
-type Ask = {
-  method: 'GET' | 'POST' | 'DELETE'
-  path: string
-  body?: unknown
-  /** Zero: as long as it takes. */
-  timeoutMs?: number
-  signal?: AbortSignal | undefined
-}
-
 /**
  * A client of the daemon at `socketPath`; it holds no connection between two questions. Every
  * function throws ApiError when the daemon does not answer within `timeoutMs`, and otherwise the
@@ -42,8 +39,11 @@ export function makeClient(options: ClientOptions = {}) {
   const get = <T>(path: string) => ask<T>({ method: 'GET', path })
   const post = <T>(path: string, body: unknown) => ask<T>({ method: 'POST', path, body })
   const remove = (path: string) => ask<void>({ method: 'DELETE', path })
+  const stream = (path: string, signal?: AbortSignal) =>
+    streamOf(socketPath, { method: 'GET', path, timeoutMs, signal })
   return {
     socketPath,
+    ...makeClusterClient({ ask, get, post, remove, stream, timeoutMs }),
     status: () => get<StatusView>('/v1/status'),
     networks: () => get<NetworkView[]>('/v1/networks'),
     network: (which: string) => get<NetworkView>(`/v1/networks/${part(which)}`),
@@ -76,18 +76,6 @@ export function makeClient(options: ClientOptions = {}) {
       timeoutMs, signal,
     }),
   }
-}
-
-const part = encodeURIComponent
-
-/** { force: true, tail: undefined } -> "?force=true" */
-function query(values: Record<string, string | number | boolean | undefined>): string {
-  const words = new URLSearchParams()
-  for (const [key, value] of Object.entries(values)) {
-    if (value !== undefined) words.set(key, String(value))
-  }
-  const text = words.toString()
-  return text === '' ? '' : `?${text}`
 }
 
 async function askJson(socketPath: string, question: Ask): Promise<unknown> {

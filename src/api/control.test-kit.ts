@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { ConflictError, NotFoundError, UsageError } from '../base/errors.ts'
 import type { Control, NetworkView, TaskView, VtepView, WaitView } from '../daemon/views.ts'
 import { makeClient, type Client } from './client.ts'
+import { makeFakeCluster } from './cluster.test-kit.ts'
 import { startServer } from './server.ts'
 
 export type Fake = {
@@ -70,12 +71,14 @@ export function makeFake(logPath: string): Fake {
     waiting.delete(task.id)
   }
   const fake = { networks, vteps, tasks, asked, end, logPath }
-  return { ...fake, control: { ...networkControl(fake), ...taskControl(fake, waiting) } }
+  return { ...fake, control: {
+    ...networkControl(fake), ...taskControl(fake, waiting), cluster: makeFakeCluster(asked),
+  } }
 }
 
 type Memory = Omit<Fake, 'control'>
-type TaskPart = 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask' | 'removeTask' | 'waitTask'
-  | 'taskLogPath'
+type TaskPart = 'cluster' | 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask' | 'removeTask'
+  | 'waitTask' | 'taskLogPath'
 
 function find<T extends { id: string; name: string }>(all: T[], which: string, kind: string): T {
   const found = all.find(({ id, name }) => name === which || id.startsWith(which))
@@ -99,7 +102,7 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
           multiQueue: true,
         },
       },
-      networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
+      cluster: null, networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
       counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 },
       drops: { unknown_vtep: 7, bad_vni: 0 },
     }),
@@ -117,7 +120,7 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
         gateway: spec.gateway ?? '10.0.1.1',
         vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
         skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
-        vteps: ['192.168.56.12'],
+        peers: [], vteps: ['192.168.56.12'],
       }
       networks.push(view)
       return view
@@ -146,7 +149,7 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
 
 function taskControl(
   { tasks, asked, end, logPath, networks }: Memory, waiting: Map<string, ((v: WaitView) => void)[]>,
-): Pick<Control, TaskPart> {
+): Pick<Control, Exclude<TaskPart, 'cluster'>> {
   return {
     tasks: () => tasks,
     task: which => find(tasks, which, 'task'),

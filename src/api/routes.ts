@@ -4,10 +4,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import findMyWay from 'find-my-way'
-import type { z } from 'zod'
 import type { Control } from '../daemon/views.ts'
 import { NotFoundError } from '../base/errors.ts'
-import { MethodError, answer, check, readJson } from './http.ts'
+import { addCluster } from './cluster-routes.ts'
+import { MethodError, answer, check } from './http.ts'
+import { bodyOf, type Handler, letWait, METHODS, type On, plain } from './route.ts'
 import {
   networkCreate, nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
 } from './schema.ts'
@@ -15,22 +16,11 @@ import { readTaskLog } from './task-log.ts'
 
 /** Longest network, task or VTEP in a path: ids have 64 digits. */
 const PARAM_LENGTH_MAX = 128
-const METHODS = ['GET', 'POST', 'DELETE'] as const
 
-/** One request on its way; `signal` fires when the client is gone or the server stops. */
-export type Exchange = {
-  request: IncomingMessage
-  response: ServerResponse
-  params: Record<string, string | undefined>
-  query: unknown
-  signal: AbortSignal
-}
 export type Routes = {
   /** @throws what the daemon throws, UsageError, NotFoundError: nothing has been answered then */
   handle(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void>
 }
-type Handler = (exchange: Exchange) => Promise<void>
-
 export function makeRoutes(control: Control): Routes {
   const router = findMyWay({ maxParamLength: PARAM_LENGTH_MAX })
   const on = (method: typeof METHODS[number], path: string, handler: Handler) => {
@@ -41,6 +31,7 @@ export function makeRoutes(control: Control): Routes {
   addTables(on, control)
   addTasks(on, control)
   addTaskStreams(on, control)
+  addCluster(on, control.cluster)
   return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
 }
 
@@ -61,8 +52,6 @@ async function dispatch(
   const { params, searchParams: query } = found
   await (found.store as Handler)({ request, response, params, query, signal })
 }
-
-type On = (method: typeof METHODS[number], path: string, handler: Handler) => void
 
 function addNetworks(on: On, control: Control): void {
   on('GET', '/v1/status', plain(() => control.status()))
@@ -139,27 +128,4 @@ function addTaskStreams(on: On, control: Control): void {
       over.abort()
     }
   })
-}
-
-/** A route without body and query, that answers what `ask` gives. */
-function plain(
-  ask: (params: Record<string, string>) => unknown, status: 200 | 204 = 200,
-): Handler {
-  return async ({ params, query, response }) => {
-    check(nothing, query)
-    const view = await ask(params as Record<string, string>)
-    answer(response, status, status === 204 ? undefined : view)
-  }
-}
-
-async function bodyOf<S extends z.ZodType>(
-  { request, query }: Exchange, schema: S,
-): Promise<z.output<S>> {
-  check(nothing, query)
-  return check(schema, await readJson(request))
-}
-
-/** Lifts the idle time-out of the connection: this answer may be long in coming. */
-function letWait({ request }: Exchange): void {
-  request.socket.setTimeout(0)
 }

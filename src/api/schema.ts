@@ -97,6 +97,43 @@ export const taskLogs = z.strictObject({
     .pipe(z.int().max(TAIL_LINES_MAX)).optional(),
 })
 
+/** An address, a device, or host and port, as the daemon finds out. */
+const place = text.min(1).max(255)
+/** POST /v1/cluster/init */
+export const clusterInit = z.strictObject({
+  advertise: place.optional(),
+  name: name.optional(),
+  /** Gossip in the clear, to look at it. */
+  insecure: z.boolean().default(false),
+})
+export type ClusterInit = z.input<typeof clusterInit>
+
+/** POST /v1/cluster/join */
+export const clusterJoin = z.strictObject({
+  token: text.min(1),
+  seeds: z.array(place).min(1, 'name at least one node of the cluster').max(16),
+  advertise: place.optional(),
+})
+export type ClusterJoin = z.input<typeof clusterJoin>
+
+/** POST /v1/cluster/leave */
+export const clusterLeave = z.strictObject({ force: z.boolean().default(false) })
+
+/** DELETE /v1/nodes/:node */
+export const nodeRemove = z.strictObject({ force: flag.default(false) })
+
+/** A role in a path. */
+export const roleName = z.strictObject({
+  role: z.enum(['worker', 'manager'], { error: 'a role is "worker" or "manager"' }),
+})
+
+export const PING_COUNT_MAX = 100
+/** GET /v1/nodes/:node/ping */
+export const nodePing = z.strictObject({
+  count: z.string().regex(/^\d{1,3}$/, 'count is a number').transform(Number)
+    .pipe(whole(1, PING_COUNT_MAX)).default(5),
+})
+
 /** Routes that take no query. */
 export const nothing = z.strictObject({})
 

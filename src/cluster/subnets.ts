@@ -120,7 +120,8 @@ export function checkVni(
   throw new ConflictError(text, { vni, network })
 }
 
-function obstaclesOf(taken: readonly Taken[]): { cidr: Cidr; reason: string }[] {
+/** What really takes addresses, with its numbers. */
+export function obstaclesOf(taken: readonly Taken[]): { cidr: Cidr; reason: string }[] {
   return taken
     .map(({ cidr, reason }) => ({ cidr: parseCidr(cidr), reason }))
     .filter(({ cidr }) => cidr.prefix >= TAKEN_PREFIX_MIN)

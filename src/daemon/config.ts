@@ -34,6 +34,10 @@ const file = z.strictObject({
     /** Outer DSCP: zero, or that of the inner packet. ECN is always carried (RFC 6040). */
     dscp: z.enum(['zero', 'inherit']).default('inherit'),
   }).default({ port: 4789, ttl: 64, udpChecksum: true, dscp: 'inherit' }),
+  mesh: z.strictObject({
+    /** Gossip, and joining: UDP and TCP. */
+    port: z.int().min(1).max(65_535).default(7946),
+  }).default({ port: 7946 }),
   /** Features of the packet path. What the kernel lacks is off whatever stands here. */
   plane: z.strictObject({
     /** Endpoints hand over TCP, and UDP, in super-frames of up to 64 KiB, and get them so. */
@@ -42,6 +46,8 @@ const file = z.strictObject({
     /** Datagrams of the tunnel are sent, and received, in trains. */
     udpSegment: z.boolean().default(true),
     udpGro: z.boolean().default(true),
+    /** Nodes that all say so leave inner checksums to each other: remote checksum offload. */
+    remoteChecksum: z.boolean().default(false),
     /** Packet workers: threads that carry frames, each flow by one of them. */
     workers: z.int().min(1).max(WORKERS_MAX).default(1),
     /** Several workers share each endpoint; else each endpoint is read by one of them. */
@@ -49,8 +55,8 @@ const file = z.strictObject({
     /** Microseconds that an idle packet worker keeps looking before it sleeps. */
     spinMicros: z.int().min(0).max(1000).default(SPIN_MICROS),
   }).default({
-    tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true, workers: 1,
-    multiQueue: true, spinMicros: SPIN_MICROS,
+    tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true,
+    remoteChecksum: false, workers: 1, multiQueue: true, spinMicros: SPIN_MICROS,
   }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),
@@ -71,6 +77,7 @@ type File = z.output<typeof file>
 export type Config = Readonly<{
   node: { name: string }
   underlay: File['underlay']
+  mesh: File['mesh']
   plane: File['plane']
   paths: { run: string; state: string; socket: string; pidFile: string }
   log: File['log']
@@ -102,10 +109,11 @@ export function parseConfig(text: string, where: string): Config {
     const faults = result.error.issues.map(issue => faultText(issue))
     throw new ConfigError(`${where}: ${faults.join('; ')}`, { path: where, faults: faults.length })
   }
-  const { node, underlay, plane, paths, log, tasks } = result.data
+  const { node, underlay, mesh, plane, paths, log, tasks } = result.data
   return {
     node: { name: node.name ?? hostname() },
     underlay,
+    mesh,
     plane,
     paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
     log,
@@ -115,7 +123,7 @@ export function parseConfig(text: string, where: string): Config {
 
 /** What of a changed configuration only a restart brings: the paths of the values, dotted. */
 export function needsRestart(before: Config, after: Config): string[] {
-  const parts = ['node', 'underlay', 'plane', 'paths'] as const
+  const parts = ['node', 'underlay', 'mesh', 'plane', 'paths'] as const
   return parts.flatMap(part => {
     const old = before[part] as Record<string, unknown>
     const now = after[part] as Record<string, unknown>

@@ -4,6 +4,7 @@ import { DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_TAP_QUEUE_FULL } from '../path/counters.ts'
 import { FROM_UNDERLAY } from '../path/learned.ts'
 import { formatIpv4, formatMac } from '../base/text.ts'
+import type { ClusterControl } from './cluster-views.ts'
 import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
@@ -15,6 +16,7 @@ import type { Vteps } from './vteps.ts'
 
 export type ControlParts = {
   core: Core
+  cluster: ClusterControl
   networks: Networks
   vteps: Vteps
   tasks: Tasks
@@ -24,7 +26,7 @@ export type ControlParts = {
 }
 
 export function makeControl(parts: ControlParts): Control {
-  const { core, networks, vteps, tasks, changes } = parts
+  const { cluster, core, networks, vteps, tasks, changes } = parts
   return {
     status: () => statusOf(parts),
     networks: () => networks.list(),
@@ -45,6 +47,7 @@ export function makeControl(parts: ControlParts): Control {
     removeTask: (which, force) => tasks.remove(which, force),
     waitTask: (which, signal) => waitFor(tasks, which, signal),
     taskLogPath: which => tasks.logPathOf(which),
+    cluster,
   }
 }
 
@@ -80,6 +83,7 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
         multiQueue: core.tapKind.steering >= 0,
       },
     },
+    cluster: parts.cluster.view(),
     networks: networks.list(),
     endpoints: endpointsOf(core),
     vteps: vteps.list(),

@@ -7,13 +7,15 @@ import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
 import type { PortRow } from '../path/image-rows.ts'
-import type { ClusterRows, LeftOut } from './cluster-rows.ts'
+import type { ClusterLink } from './cluster-link.ts'
+import type { LeftOut } from './cluster-rows.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
 import type { TapKind } from './endpoints.ts'
 import { networkMtu } from './path-mtu.ts'
 import { QueueDrops } from './queue-drops.ts'
+import { ownRows } from './shared-endpoints.ts'
 import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
 
@@ -28,8 +30,8 @@ export class Core {
   /** TAPs that the workers hold, by port id: of each as many descriptors as there are workers. */
   readonly taps = new Map<number, Tap>()
   readonly queueDrops = new QueueDrops()
-  /** What the other nodes of the cluster have told; publish() after a change. */
-  cluster: ClusterRows | undefined
+  /** The cluster that this node is in. */
+  link: ClusterLink | null = null
   /** Of the images' indexes: nobody outside knows which keys meet in one bucket. */
   readonly #seed = randomInt(0, 2 ** 31)
   #leftOut = ''
@@ -56,10 +58,12 @@ export class Core {
 
   /** Let the packet workers see what is true now. */
   publish(): void {
+    this.link?.setEndpoints(ownRows(this))
     this.#generation += 1
     const state = { ...this.state, networks: this.networksInUse() }
     const fds = new Map([...this.taps].map(([portId, tap]) => [portId, tap.fds[0]!]))
-    const rows = compileRows(state, fds, this.#generation, this.cluster)
+    const rows = compileRows(state, fds, this.#generation,
+      this.link?.imageRows())
     this.#tellLeftOut(rows.leftOut)
     const workers = Array.from({ length: this.datapath.workers }, (_, worker) => worker)
     this.datapath.publish(workers.map(worker => buildImage({ ...rows, seed: this.#seed,

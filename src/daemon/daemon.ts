@@ -11,6 +11,7 @@ import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
 import { closeUnderlay, openUnderlay, SENDERS } from '../kernel/underlay.ts'
 import { makeSteering } from '../path/steering.ts'
+import { Cluster } from './cluster.ts'
 import { type Config, needsRestart } from './config.ts'
 import { makeControl } from './control.ts'
 import { Core } from './core.ts'
@@ -20,6 +21,7 @@ import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
 import { setPathMtu } from './path-mtu.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
+import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
 import { Tasks } from './tasks.ts'
 import { findUnderlay } from './underlay-address.ts'
@@ -86,11 +88,15 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const tasks = new Tasks(core, networks, changes, systemClock)
   core.publish()
   await changes.run(() => takeUp(core, tasks))
+  const version = readVersion()
+  const shared = new SharedNetworks(core, networks)
+  const cluster = new Cluster({ core, networks, changes, shared, clock: systemClock, log, version })
+  await stoppingOn(cluster.start(), datapath)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()
   log.info({ underlay: underlay.address, device: underlay.device, port }, 'daemon ready')
   const control = makeControl({
-    core, networks, tasks, changes, vteps: new Vteps(core), version: readVersion(),
+    core, cluster, networks, tasks, changes, vteps: new Vteps(core), version,
     startedAt: new Date(systemClock.wallMs()).toISOString(),
   })
   return {
@@ -100,6 +106,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     setPathMtu: octets => changes.run(() => setPathMtu(core, octets)),
     stop: async () => {
       reconciler.stop()
+      await cluster.stop()
       await changes.close(() => datapath.stop())
       if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
       host.close()
@@ -114,6 +121,16 @@ function probeTapKind({ plane }: Config): TapKind {
     offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }),
     steering: multiQueue ? probeSteering(makeSteering(workers, SENDERS)) : -1,
     count: workers,
+  }
+}
+
+/** Without its cluster, where it is in one, the daemon does not start. */
+async function stoppingOn(starting: Promise<void>, datapath: Datapath): Promise<void> {
+  try {
+    await starting
+  } catch (error) {
+    await datapath.stop()
+    throw error
   }
 }
 

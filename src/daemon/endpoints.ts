@@ -4,7 +4,7 @@ import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { type TapFeatures, tapOffload } from '../kernel/features.ts'
 import { linkByName, setLink } from '../kernel/netlink/link.ts'
-import { setAddress } from '../kernel/netlink/address.ts'
+import { deleteAddress, setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { createNetns, deleteNetns, listNetns, withNetns } from '../kernel/netns.ts'
 import { writeSysctl } from '../kernel/sysctl.ts'
@@ -71,6 +71,14 @@ export async function configureEndpoint(netns: string, endpoint: EndpointRecord,
 export async function setEndpointMtu(netns: string, endpoint: EndpointRecord,
   mtuOctets: number): Promise<void> {
   await withRtnetlink(netns, rt => setLink(rt, endpoint.interface, { mtu: mtuOctets }))
+}
+
+/** Take an address from the endpoint's device; one that is not there is no error. */
+export async function dropAddress(netns: string, device: string, cidr: string): Promise<void> {
+  await withRtnetlink(netns, async rt => {
+    const link = await linkByName(rt, device)
+    if (link !== null) await deleteAddress(rt, link.index, cidr)
+  })
 }
 
 /** The namespace goes, and every device in it with it. */

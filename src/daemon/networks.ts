@@ -1,4 +1,5 @@
 // Networks of this node: their subnet, VNI and MTU, and the addresses given in them.
+import { deriveSubnet, deriveVni } from '../cluster/derived.ts'
 import { AddressPool } from '../cluster/ipam.ts'
 import {
   checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByAddress, takenByNetwork,
@@ -14,12 +15,16 @@ import { routes } from '../kernel/netlink/route.ts'
 import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { NETWORKS_MAX } from '../path/image.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
+import { networkIdOf } from './shared-rows.ts'
 import type { Core } from './core.ts'
 import { MTU_MIN_OCTETS } from './path-mtu.ts'
 import type { NetworkRecord } from './state.ts'
 import type { NetworkSpec, NetworkView } from './views.ts'
 import { memberRows } from './compile.ts'
+import { peersOf, sharedRow, usersOf } from './shared-networks.ts'
 import { endpointView } from './task-view.ts'
+
+const NAMES_SHOWN_MAX = 5
 
 export class Networks {
   readonly #core: Core
@@ -52,6 +57,11 @@ export class Networks {
       throw new LimitError(`this node has ${NETWORKS_MAX} networks, which is the most it can serve`)
     }
     const network = await this.#plan(spec)
+    const { link: cluster } = this.#core
+    if (cluster !== null) {
+      cluster.putNetwork(network.id, sharedRow(network, spec))
+      return this.view(this.find(network.id)) // following the tables has made it ours
+    }
     state.networks.push(network)
     try {
       this.#core.checkMembers()
@@ -69,15 +79,42 @@ export class Networks {
   }
 
   remove(which: string): void {
-    const { state } = this.#core
     const network = this.find(which)
-    const users = state.tasks.filter(task => task.endpoints.some(e => e.network === network.id))
+    const users = usersOf(this.#core, network)
     if (users.length > 0) {
-      const names = users.slice(0, 5).map(task => task.name).join(', ')
-      const rest = users.length > 5 ? ` and ${users.length - 5} more` : ''
-      throw new ConflictError(`network "${network.name}" is used by ${names}${rest}; `
-        + 'remove them first with: tapmesh rm', { network: network.name })
+      const names = users.slice(0, NAMES_SHOWN_MAX).join(', ')
+      const more = users.length - NAMES_SHOWN_MAX
+      throw new ConflictError(`network "${network.name}" is used by ${names}`
+        + `${more > 0 ? ` and ${more} more` : ''}; remove them first with: tapmesh rm`,
+      { network: network.name })
     }
+    if (network.scope === 'swarm' && this.#core.link !== null) {
+      return this.#core.link.removeNetwork(network.id)
+    }
+    this.drop(network)
+  }
+
+  /** A network of the cluster's tables becomes one of this node, or has changed there. */
+  adopt(record: Omit<NetworkRecord, 'lastGiven'>): void {
+    const { state } = this.#core
+    const known = state.networks.find(network => network.id === record.id)
+    if (known !== undefined) {
+      Object.assign(known, record)
+      return
+    }
+    const network = { ...record, lastGiven: null }
+    state.networks.push(network)
+    this.#pools.set(network.id, poolOf(this.#core, network))
+  }
+
+  /** The addresses that endpoints of other nodes have: nobody gets them here. */
+  setElsewhere(networkId: string, addresses: ReadonlySet<number>): void {
+    this.#pools.get(networkId)?.setElsewhere(addresses, this.#clock.nowMs())
+  }
+
+  /** Forget a network that nothing uses here. */
+  drop(network: NetworkRecord): void {
+    const { state } = this.#core
     state.networks.splice(state.networks.indexOf(network), 1)
     state.vteps = state.vteps.filter(vtep => vtep.network !== network.id)
     this.#pools.delete(network.id)
@@ -104,13 +141,13 @@ export class Networks {
   }
 
   view(record: NetworkRecord): NetworkView {
-    const { state } = this.#core
+    const { state, link: cluster } = this.#core
     const network = this.#core.inUse(record)
     const { lastGiven: _, ...shown } = network
     return {
       ...shown,
       driver: 'overlay',
-      scope: 'local',
+      peers: cluster === null || network.scope === 'local' ? [] : peersOf(cluster, network.id),
       endpoints: state.tasks.flatMap(task => task.endpoints
         .filter(endpoint => endpoint.network === network.id)
         .map(endpoint => endpointView(task, endpoint, network))),
@@ -122,6 +159,9 @@ export class Networks {
     const { state, underlay } = this.#core
     const taken = await this.#taken()
     const vnis = state.networks.map(network => network.vni)
+    const { link: cluster } = this.#core
+    // Halves of a split that create the same network are to agree: then both follow its name.
+    const derived = cluster !== null && cluster.isSplit
     const mtuMax = underlay.mtu - VXLAN_OVERHEAD_OCTETS
     const mtu = spec.mtu ?? mtuMax
     if (mtu < MTU_MIN_OCTETS || mtu > mtuMax) {
@@ -133,15 +173,18 @@ export class Networks {
       checkVni(spec.vni, state.networks.map(({ vni, name }) => ({ vni, network: name })))
     }
     if (spec.subnet !== undefined) checkSubnet(spec.subnet, taken)
-    const choice = spec.subnet === undefined ? chooseSubnet(taken)
+    const choice = spec.subnet === undefined
+      ? derived ? deriveSubnet(spec.name, taken) : chooseSubnet(taken)
       : { subnet: formatCidr(parseCidr(spec.subnet)), skipped: [] }
     return {
-      id: makeObjectId(),
+      id: cluster === null ? makeObjectId() : networkIdOf(spec.name),
       name: spec.name,
+      scope: cluster === null ? 'local' : 'swarm',
       createdAt: new Date(this.#clock.wallMs()).toISOString(),
       subnet: choice.subnet,
       gateway: gatewayOf(choice.subnet, spec.gateway),
-      vni: spec.vni ?? nextVni(vnis),
+      vni: spec.vni
+        ?? (derived ? deriveVni(spec.name, vni => vnis.includes(vni)) : nextVni(vnis)),
       mtu,
       labels: spec.labels,
       skipped: [...choice.skipped],

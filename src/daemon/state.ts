@@ -13,6 +13,8 @@ const STATE_OCTETS_MAX = 64 << 20
 const network = z.object({
   id: z.string(),
   name: z.string(),
+  /** "swarm": it follows the cluster's tables; "local": it is this node's own. */
+  scope: z.enum(['local', 'swarm']).default('local'),
   createdAt: z.string(),
   subnet: z.string(),
   gateway: z.string(),

@@ -1,5 +1,6 @@
 // What the daemon shows to people and programs, and what it can be asked to do. The API serves
 // exactly these shapes; nothing here is a live object.
+import type { ClusterControl, ClusterView } from './cluster-views.ts'
 
 export type EndpointView = {
   task: string
@@ -30,6 +31,8 @@ export type NetworkView = {
   /** Subnets that were passed over when this one was chosen, each with the reason. */
   skipped: { subnet: string; reason: string }[]
   endpoints: EndpointView[]
+  /** Nodes of the cluster that have endpoints in it. */
+  peers: { node: string; id: string; address: string }[]
   vteps: string[]
 }
 
@@ -91,6 +94,8 @@ export type StatusView = {
     features: Record<'tcpSegmentation' | 'udpSegmentation' | 'udpSegment' | 'udpGro'
       | 'multiQueue', boolean>
   }
+  /** null: this node is in no cluster */
+  cluster: ClusterView | null
   networks: NetworkView[]
   endpoints: EndpointView[]
   vteps: VtepView[]
@@ -154,4 +159,5 @@ export interface Control {
   waitTask(which: string, signal: AbortSignal): Promise<WaitView>
   /** The file that holds the task's output, oldest first; it only grows or is cut to zero. */
   taskLogPath(which: string): string
+  readonly cluster: ClusterControl
 }

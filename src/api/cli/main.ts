@@ -10,6 +10,8 @@ type Loaded = { define(command: Command): void }
 type Row = readonly [words: string, summary: string, load: () => Promise<Loaded>]
 
 const GROUPS: readonly (readonly [word: string, summary: string])[] = [
+  ['node', 'Manage the nodes of the cluster'],
+  ['cluster', 'Look into the cluster, and renew its keys'],
   ['network', 'Manage overlay networks'],
   ['vtep', 'Manage the remote VTEPs that are named by hand'],
   ['fdb', 'Show where MAC addresses were learned'],
@@ -17,6 +19,23 @@ const GROUPS: readonly (readonly [word: string, summary: string])[] = [
 
 const COMMANDS: readonly Row[] = [
   ['daemon', 'Run the daemon of this host', () => import('./commands/daemon.ts')],
+  ['init', 'Begin a cluster with this node', () => import('./commands/init.ts')],
+  ['join', 'Join a cluster', () => import('./commands/join.ts')],
+  ['join-token', 'Show or renew the token for new nodes',
+    () => import('./commands/join-token.ts')],
+  ['leave', 'Leave the cluster', () => import('./commands/leave.ts')],
+  ['node ls', 'List nodes', () => import('./commands/node-ls.ts')],
+  ['node inspect', 'Show nodes in detail, as JSON', () => import('./commands/node-inspect.ts')],
+  ['node rm', 'Forget nodes', () => import('./commands/node-rm.ts')],
+  ['peers', 'Show the members of the mesh as this node sees them',
+    () => import('./commands/peers.ts')],
+  ['ping', 'Measure the way to another node', () => import('./commands/ping.ts')],
+  ['cluster tables', 'Show what all nodes know together',
+    () => import('./commands/cluster-tables.ts')],
+  ['cluster watch', 'Show changes of the cluster as they come',
+    () => import('./commands/cluster-watch.ts')],
+  ['cluster rotate-keys', 'Give the gossip a new key',
+    () => import('./commands/cluster-rotate-keys.ts')],
   ['status', 'Show node, networks, endpoints, VTEPs and counters',
     () => import('./commands/status.ts')],
   ['network create', 'Create a network', () => import('./commands/network-create.ts')],

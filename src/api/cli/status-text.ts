@@ -11,11 +11,13 @@ export function statusText(status: StatusView, nowMs: number): string {
   ].filter(section => section !== '').join('\n\n')
 }
 
-function factsText({ node, version, pid, startedAt, underlay, plane }: StatusView, nowMs: number) {
+function factsText(status: StatusView, nowMs: number): string {
+  const { node, version, pid, startedAt, underlay, plane, cluster } = status
   const up = elapsedText(startedAt, nowMs)
   const checksum = underlay.udpChecksum ? 'on' : 'off'
   const rows: [name: string, value: string][] = [
     ['Node', `${node} (tapmesh ${version}, pid ${pid}, up ${up.toLowerCase()})`],
+    ['Cluster', clusterText(cluster)],
     ['Underlay', `${underlay.device} ${underlay.address}, UDP port ${underlay.port}, `
       + `MTU ${underlay.mtu}, checksum ${checksum}`],
     ['Plane', `generation ${plane.generation}, ${counted(plane.networks, 'network')}, `
@@ -30,6 +32,13 @@ function workersText({ workers, ports, multiQueuePorts }: StatusView['plane']): 
   if (workers === 1) return ''
   const single = ports - multiQueuePorts
   return `, ${workers} workers${single === 0 ? '' : ` (${counted(single, 'port')} with one)`}`
+}
+
+function clusterText(cluster: StatusView['cluster']): string {
+  if (cluster === null) return 'inactive'
+  const { name, role, members, address, insecure } = cluster
+  return `${name}, ${role}, ${counted(members, 'member')}, gossip on ${address}`
+    + (insecure ? ', in the clear' : '')
 }
 
 /** What the packet path uses, and what this kernel lacks or the configuration turns off. */

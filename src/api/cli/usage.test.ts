@@ -48,13 +48,15 @@ test('exit 1: no such network', async t => {
 
 test('help and version: everywhere, with an example, exit 0', async t => {
   const { stdout } = await cli(t, ['--help'])
-  const commands = [...stdout.matchAll(/^  ([a-z]+) +[A-Z]/gm)].map(([, word]) => word ?? '')
+  const commands = [...stdout.matchAll(/^  ([a-z-]+) +[A-Z]/gm)].map(([, word]) => word ?? '')
   t.true(commands.includes('network') && commands.includes('whoami'))
   t.regex((await cli(t, ['--version'])).stdout, /^tapmesh \d+\.\d+\.\d+\n$/)
   const leaves = commands.flatMap(word => ({
     network: ['network create', 'network ls', 'network inspect', 'network rm'],
     vtep: ['vtep add', 'vtep ls', 'vtep rm'],
     fdb: ['fdb ls'],
+    node: ['node ls', 'node inspect', 'node rm'],
+    cluster: ['cluster tables', 'cluster watch', 'cluster rotate-keys'],
   })[word] ?? [word])
   for (const leaf of leaves) {
     const help = await cli(t, [...leaf.split(' '), '--help'])

@@ -45,6 +45,11 @@ export class JoinDesk {
     }
   }
 
+  /** A member with this name has left the cluster. */
+  freeName(nodeName: string): void {
+    this.#names.free(nodeName)
+  }
+
   /** Answers whatever `line` is, and never fails. */
   async answer(line: string, caller: Caller): Promise<Answer> {
     let answer: Answer

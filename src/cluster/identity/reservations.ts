@@ -13,6 +13,11 @@ export class Reservations {
     return held === undefined || held.untilMs <= nowMs || held.holder === holder
   }
 
+  /** Whoever had it is gone. */
+  free(name: string): void {
+    this.#held.delete(name)
+  }
+
   hold(name: string, holder: string, nowMs: number): void {
     this.#held.delete(name)
     this.#held.set(name, { holder, untilMs: nowMs + RESERVATION_MS })

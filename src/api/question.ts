@@ -1,0 +1,22 @@
+// What a client asks: method, path and body of one request, and how its words are put into a path.
+
+export type Ask = {
+  method: 'GET' | 'POST' | 'DELETE'
+  path: string
+  body?: unknown
+  /** Zero: as long as it takes. */
+  timeoutMs?: number
+  signal?: AbortSignal | undefined
+}
+
+export const part = encodeURIComponent
+
+/** { force: true, tail: undefined } -> "?force=true" */
+export function query(values: Record<string, string | number | boolean | undefined>): string {
+  const words = new URLSearchParams()
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined) words.set(key, String(value))
+  }
+  const text = words.toString()
+  return text === '' ? '' : `?${text}`
+}

@@ -1,0 +1,43 @@
+// One route of the API: what a handler gets, and the parts that nearly every handler needs.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { z } from 'zod'
+import { answer, check, readJson } from './http.ts'
+import { nothing } from './schema.ts'
+
+export const METHODS = ['GET', 'POST', 'DELETE'] as const
+
+/** One request on its way; `signal` fires when the client is gone or the server stops. */
+export type Exchange = {
+  request: IncomingMessage
+  response: ServerResponse
+  params: Record<string, string | undefined>
+  query: unknown
+  signal: AbortSignal
+}
+
+export type Handler = (exchange: Exchange) => Promise<void>
+/** Adds one route. */
+export type On = (method: typeof METHODS[number], path: string, handler: Handler) => void
+
+/** A route without body and query, that answers what `ask` gives. */
+export function plain(
+  ask: (params: Record<string, string>) => unknown, status: 200 | 204 = 200,
+): Handler {
+  return async ({ params, query, response }) => {
+    check(nothing, query)
+    const view = await ask(params as Record<string, string>)
+    answer(response, status, status === 204 ? undefined : view)
+  }
+}
+
+export async function bodyOf<S extends z.ZodType>(
+  { request, query }: Exchange, schema: S,
+): Promise<z.output<S>> {
+  check(nothing, query)
+  return check(schema, await readJson(request))
+}
+
+/** Lifts the idle time-out of the connection: this answer may be long in coming. */
+export function letWait({ request }: Exchange): void {
+  request.socket.setTimeout(0)
+}

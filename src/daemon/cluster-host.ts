@@ -1,0 +1,22 @@
+// What the cluster needs of the daemon that it lives in.
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Core } from './core.ts'
+import type { Exclusive } from './exclusive.ts'
+import type { Networks } from './networks.ts'
+import type { SharedNetworks } from './shared-networks.ts'
+
+export type ClusterEvent = Readonly<{ what: string; name: string; detail: unknown }>
+
+export type ClusterHost = Readonly<{
+  core: Core
+  networks: Networks
+  shared: SharedNetworks
+  /** Changes of this node's own things, one after the other. */
+  changes: Exclusive
+  clock: Clock
+  log: Log
+  version: string
+  /** To whoever watches. */
+  tell: (event: ClusterEvent) => void
+}>

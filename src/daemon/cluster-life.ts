@@ -1,0 +1,241 @@
+// One membership of this node in a cluster, from its start to its end: rows of the tables become
+// networks, addresses and table images here, and what this node has becomes rows there.
+import { ConflictError } from '../base/errors.ts'
+import type { Identity } from '../cluster/identity/identity.ts'
+import type { MeshAddress } from '../cluster/mesh-address.ts'
+import type { Change } from '../cluster/tables/events.ts'
+import type { ClusterHost } from './cluster-host.ts'
+import type { ClusterLink } from './cluster-link.ts'
+import { ClusterNode } from './cluster-node.ts'
+import { ClusterPaths } from './cluster-paths.ts'
+import { type Known, ClusterRecords, recordOf } from './cluster-records.ts'
+import type { ClusterRows, RemoteEndpoint } from './cluster-rows.ts'
+import type { SeenMember } from './cluster-show.ts'
+import { ClusterTrust } from './cluster-trust.ts'
+import { endpointWrites, losers, renumber } from './shared-endpoints.ts'
+import {
+  encodeRow, type EndpointRow, nodeKey, type NetworkRow, type NodeRow, ownerOf,
+  SHARED_TABLES, TABLE_NETWORK, TABLE_NODE,
+} from './shared-rows.ts'
+import { openStore, type Store } from './store.ts'
+
+export class ClusterLife implements ClusterLink {
+  readonly records = new ClusterRecords()
+  readonly trust: ClusterTrust
+  readonly node: ClusterNode
+  readonly paths: ClusterPaths
+  readonly #host: ClusterHost
+  readonly #store: Store
+  /** As the packet path wants them; the same object as long as the row is the same. */
+  readonly #remotes = new WeakMap<Known<EndpointRow>, RemoteEndpoint>()
+  #isFollowing = false
+
+  constructor(host: ClusterHost, identity: Identity, onRemoved: (by: string) => void) {
+    const { core, clock, log } = host
+    this.#host = host
+    this.#store = openStore(`${core.config.paths.state}/cluster.db`, clock.wallMs())
+    this.trust = new ClusterTrust(host, identity, this)
+    this.node = new ClusterNode({
+      nodeId: identity.certificate.nodeId, name: identity.certificate.nodeName,
+      label: identity.cluster.id, keys: this.trust.meshKeys(), address: addressOf(host, identity),
+      store: this.#store, clock, log: log.child({ room: 'cluster' }),
+      check: row => this.trust.check(row), prove: row => this.trust.prove(row),
+      onTls: socket => this.trust.accept(socket),
+      onRows: changes => this.#changed(changes),
+      onMembers: left => this.#membersChanged(left),
+      onRemoved,
+      onEvent: (what, name, detail) => host.tell({ what, name, detail }),
+    })
+    this.paths = new ClusterPaths(host, this.node)
+    const { tables } = this.node
+    for (const { name } of SHARED_TABLES) {
+      for (const { row, isShown } of tables.allRows(name)) {
+        this.records.apply(recordOf({ table: name, key: row.key, new: row, isShown }))
+      }
+    }
+  }
+
+  get identity(): Identity {
+    return this.trust.identity
+  }
+
+  get nodeId(): string {
+    return this.identity.certificate.nodeId
+  }
+
+  /** Where this node's gossip arrives. */
+  get address(): MeshAddress {
+    return addressOf(this.#host, this.identity)
+  }
+
+  /** All managers that are here now, this node perhaps among them. */
+  managers(): { id: string; address: MeshAddress }[] {
+    return [...this.records.nodes].filter(([, node]) => node.role === 'manager' && !node.hidden)
+      .map(([id, node]) => ({ id, address: { host: node.address, port: node.meshPort } }))
+  }
+
+  /** Where gossip of this node and of the others that are here arrives. */
+  places(): MeshAddress[] {
+    return [...this.records.nodes.values()].filter(node => !node.hidden)
+      .map(node => ({ host: node.address, port: node.meshPort }))
+  }
+
+  members(): SeenMember[] {
+    return this.node.members()
+      .map(member => ({ ...member, pathMtuOctets: this.paths.mtuTo(member.name) }))
+  }
+
+  get isSplit(): boolean {
+    return this.node.members().some(member => member.state === 'dead' && member.id !== null)
+  }
+
+  /** @throws ConflictError when the address cannot be had */
+  async open(seeds: readonly MeshAddress[]): Promise<void> {
+    await this.node.open([...seeds, ...this.#knownPlaces()])
+    this.node.write([{ table: TABLE_NODE, key: nodeKey(this.nodeId),
+      value: encodeRow(this.#ownNode()) }])
+    this.trust.begin()
+    this.paths.start()
+    this.#follow()
+  }
+
+  putNetwork(id: string, row: NetworkRow): void {
+    this.checkManager('create networks')
+    this.node.write([{ table: TABLE_NETWORK, key: id, value: encodeRow(row) }])
+  }
+
+  removeNetwork(id: string): void {
+    this.checkManager('remove networks')
+    this.node.write([{ table: TABLE_NETWORK, key: id, value: null }])
+  }
+
+  /** @throws ConflictError on a worker */
+  checkManager(what: string): void {
+    if (this.identity.certificate.role === 'manager') return
+    const managers = [...this.records.nodes.values()]
+      .filter(node => node.role === 'manager' && !node.hidden).map(node => node.name)
+    throw new ConflictError(`this node is a worker, and only managers ${what}; `
+      + `run it on a manager${managers.length > 0 ? `: ${managers.join(', ')}` : ''}`)
+  }
+
+  setEndpoints(rows: ReadonlyMap<number, EndpointRow>): void {
+    this.node.write(endpointWrites(this.node.tables, this.records, this.nodeId, rows))
+  }
+
+  /** What the packet path is told of the other nodes. */
+  imageRows(): ClusterRows {
+    const { core } = this.#host
+    const networks = core.state.networks.filter(network => network.scope === 'swarm')
+    const nodes = new Map([...this.records.nodes]
+      .filter(([id, node]) => id !== this.nodeId && !node.hidden))
+    const endpoints: RemoteEndpoint[] = []
+    const rows = [...this.records.endpoints.values()].filter(row => !row.hidden)
+    for (const row of rows.sort(byStamp)) {
+      const node = nodes.get(ownerOf(row.key))
+      if (node !== undefined) endpoints.push(this.#remoteOf(row, node))
+    }
+    return {
+      networks: new Set(networks.map(network => network.id)),
+      members: [...nodes.values()].map(({ address, port, remoteChecksum }) =>
+        ({ address, port, remoteChecksum: remoteChecksum && this.#finishesChecksums() })),
+      endpoints,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.trust.close()
+    this.paths.close()
+    await this.node.close()
+    this.#store.close()
+  }
+
+  #remoteOf(row: Known<EndpointRow>, node: Known<NodeRow>): RemoteEndpoint {
+    const known = this.#remotes.get(row)
+    if (known !== undefined && known.vtep === node.address) return known
+    const { network, mac, address, promiscuous } = row
+    const remote = { network, mac, address, vtep: node.address, promiscuous }
+    this.#remotes.set(row, remote)
+    return remote
+  }
+
+  /** Remote checksum offload is agreed on when both sides say so. */
+  #finishesChecksums(): boolean {
+    const { plane, underlay } = this.#host.core.config
+    return plane.remoteChecksum && underlay.udpChecksum
+  }
+
+  #ownNode(): NodeRow {
+    const { core, clock, version } = this.#host
+    const { nodeName, role } = this.identity.certificate
+    const before = this.records.nodes.get(this.nodeId)
+    return {
+      name: nodeName, role, version, address: core.underlay.address,
+      port: core.config.underlay.port, meshPort: core.config.mesh.port,
+      joinedAt: before?.joinedAt ?? new Date(clock.wallMs()).toISOString(),
+      remoteChecksum: this.#finishesChecksums(), labels: before?.labels ?? {},
+    }
+  }
+
+  /** Where the others were when they were seen last. */
+  #knownPlaces(): MeshAddress[] {
+    return [...this.records.nodes].filter(([id]) => id !== this.nodeId)
+      .map(([, node]) => ({ host: node.address, port: node.meshPort }))
+  }
+
+  #changed(changes: readonly Change[]): void {
+    let acts = false
+    for (const change of changes) {
+      acts = this.records.apply(recordOf(change)) || acts
+      this.trust.follow(change)
+      this.#tell(change)
+    }
+    if (acts) this.#follow()
+  }
+
+  #tell({ table, key, new: row, wasShown, isShown }: Change): void {
+    const change = row === null || row.value === null ? 'delete'
+      : wasShown === isShown ? 'set' : isShown ? 'show' : 'hide'
+    this.#host.tell({ what: change, name: `${table}/${key}`, detail: null })
+  }
+
+  /** Make everything here what the rows say now. */
+  #follow(): void {
+    if (this.#isFollowing) return
+    this.#isFollowing = true
+    try {
+      const { core, shared } = this.#host
+      shared.follow(this)
+      shared.followAddresses(this)
+      core.publish()
+      if (losers(core, this).length > 0) this.#settle()
+    } finally {
+      this.#isFollowing = false
+    }
+  }
+
+  #membersChanged(left: string | null): void {
+    if (left !== null) this.trust.freeName(left)
+    this.paths.follow(this.node.members())
+    setImmediate(() => this.#follow())
+  }
+
+  /** Endpoints of ours that have the address of an earlier one get another. */
+  #settle(): void {
+    const { changes, core, log, networks } = this.#host
+    void changes.run(async () => {
+      for (const [task, endpoint] of losers(core, this)) {
+        await renumber(core, networks, task, endpoint)
+      }
+    }).catch(error => log.error({ err: error }, 'an address that was given twice is kept'))
+  }
+}
+
+/** The row that was written first has the address. */
+function byStamp(a: Known<EndpointRow>, b: Known<EndpointRow>): number {
+  return a.stamp < b.stamp ? -1 : a.stamp > b.stamp ? 1 : ownerOf(a.key) < ownerOf(b.key) ? -1 : 1
+}
+
+function addressOf({ core }: ClusterHost, identity: Identity): MeshAddress {
+  return { host: identity.certificate.address, port: core.config.mesh.port }
+}
+

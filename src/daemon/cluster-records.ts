@@ -1,0 +1,72 @@
+// What the shared tables say, understood: nodes, networks and endpoints by their keys. It follows
+// every change of a row and is never written to by anything else.
+import type { Change } from '../cluster/tables/events.ts'
+import {
+  decodeRow, type EndpointRow, endpointRow, type NetworkRow, networkRow, type NodeRow, nodeRow,
+  ownerOf, TABLE_ENDPOINT, TABLE_NETWORK, TABLE_NODE,
+} from './shared-rows.ts'
+
+/** A row as it is taken up: null when it was deleted. */
+export type TableRow = Readonly<{
+  table: string
+  key: string
+  value: Uint8Array | null
+  /** Its node is not there: kept, but without effect. */
+  hidden: boolean
+  /** Greater means written later; equal stamps are of the same writing. */
+  stamp: bigint
+  /** Id of the node that wrote it. */
+  writer: string
+}>
+
+/** Bits of the counter in a stamp: see cluster/tables/rows.ts. */
+const COUNTER_BITS = 16n
+
+export function recordOf(
+  { table, key, new: row, isShown }: Pick<Change, 'table' | 'key' | 'new' | 'isShown'>,
+): TableRow {
+  if (row === null) return { table, key, value: null, hidden: true, stamp: 0n, writer: '' }
+  const { counter, ms, node } = row.stamp
+  const stamp = BigInt(ms) << COUNTER_BITS | BigInt(counter)
+  return { table, key, value: row.value, hidden: !isShown, stamp, writer: node }
+}
+
+export type Known<T> = T & Readonly<{ key: string; hidden: boolean; stamp: bigint; writer: string }>
+
+export class ClusterRecords {
+  /** By node id. */
+  readonly nodes = new Map<string, Known<NodeRow>>()
+  /** By network id. */
+  readonly networks = new Map<string, Known<NetworkRow>>()
+  /** By "NODE/PORT". */
+  readonly endpoints = new Map<string, Known<EndpointRow>>()
+  /** Rows that do not have the shape of their table. */
+  misshapen = 0
+
+  /** Take up a change; answers whether anything that the daemon acts on is different now. */
+  apply(row: TableRow): boolean {
+    switch (row.table) {
+      case TABLE_NODE: return this.#put(this.nodes, ownerOf(row.key), row, nodeRow)
+      case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)
+      case TABLE_ENDPOINT: return this.#put(this.endpoints, row.key, row, endpointRow)
+      default: return false
+    }
+  }
+
+  /** The endpoints of a network that are there now. */
+  endpointsOf(networkId: string): Known<EndpointRow>[] {
+    return [...this.endpoints.values()].filter(one => one.network === networkId && !one.hidden)
+  }
+
+  #put<T>(map: Map<string, Known<T>>, key: string, row: TableRow,
+    schema: Parameters<typeof decodeRow>[0]): boolean {
+    const value = row.value === null ? null : decodeRow(schema, row.value) as T | null
+    if (value === null) {
+      if (row.value !== null) this.misshapen += 1
+      return map.delete(key)
+    }
+    const { hidden, stamp, writer } = row
+    map.set(key, { ...value, key: row.key, hidden, stamp, writer })
+    return true
+  }
+}

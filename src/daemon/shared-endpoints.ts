@@ -1,0 +1,100 @@
+// Endpoints of this node in the shared tables, and what is done when two nodes gave one address:
+// the endpoint that was there first keeps it, the other gets a new one at once.
+import { parseIpv4, macOfAddress, parseCidr } from '../base/text.ts'
+import type { Write } from '../cluster/tables/events.ts'
+import type { Tables } from '../cluster/tables/tables.ts'
+import type { ClusterLink } from './cluster-link.ts'
+import type { ClusterRecords, Known } from './cluster-records.ts'
+import {
+  encodeRow, endpointKey, type EndpointRow, ownerOf, TABLE_ENDPOINT,
+} from './shared-rows.ts'
+import type { Core } from './core.ts'
+import { configureEndpoint, dropAddress, netnsOf } from './endpoints.ts'
+import type { Networks } from './networks.ts'
+import type { EndpointRecord, TaskRecord } from './state.ts'
+
+/** The rows of this node: endpoints in networks of the cluster whose device is held. */
+export function ownRows({ state, taps }: Core): Map<number, EndpointRow> {
+  const shared = new Set(state.networks.filter(one => one.scope === 'swarm').map(one => one.id))
+  const rows = new Map<number, EndpointRow>()
+  for (const task of state.tasks) {
+    for (const endpoint of task.endpoints) {
+      if (!shared.has(endpoint.network) || !taps.has(endpoint.portId)) continue
+      const { network, address, mac } = endpoint
+      rows.set(endpoint.portId, {
+        network, address, mac, task: task.name, taskId: task.id, interface: endpoint.interface,
+        promiscuous: task.promiscuous,
+      })
+    }
+  }
+  return rows
+}
+
+/** What makes the tables say `rows` of this node, and nothing else; empty when they do already. */
+export function endpointWrites(tables: Tables, records: ClusterRecords, nodeId: string,
+  rows: ReadonlyMap<number, EndpointRow>): Write[] {
+  const writes: Write[] = []
+  const wanted = new Set<string>()
+  for (const [portId, row] of rows) {
+    const key = endpointKey(nodeId, portId)
+    wanted.add(key)
+    const known = tables.get(TABLE_ENDPOINT, key)?.value ?? null
+    const value = encodeRow(row)
+    if (known === null || Buffer.compare(known, value) !== 0) {
+      writes.push({ table: TABLE_ENDPOINT, key, value })
+    }
+  }
+  for (const { key } of records.endpoints.values()) {
+    if (ownerOf(key) === nodeId && !wanted.has(key)) {
+      writes.push({ table: TABLE_ENDPOINT, key, value: null })
+    }
+  }
+  return writes
+}
+
+/** Endpoints of this node that have an address which somebody else had before. */
+export function losers({ state }: Core, cluster: ClusterLink): [TaskRecord, EndpointRecord][] {
+  const first = firstOwners(cluster)
+  return state.tasks.flatMap(task => task.endpoints
+    .filter(endpoint => {
+      const key = endpointKey(cluster.nodeId, endpoint.portId)
+      const owner = first.get(`${endpoint.network} ${endpoint.address}`)
+      return owner !== undefined && cluster.records.endpoints.has(key) && owner.key !== key
+    })
+    .map((endpoint): [TaskRecord, EndpointRecord] => [task, endpoint]))
+}
+
+/** For each address of each network the endpoint that was written first. */
+function firstOwners(cluster: ClusterLink): Map<string, Known<EndpointRow>> {
+  const first = new Map<string, Known<EndpointRow>>()
+  for (const row of cluster.records.endpoints.values()) {
+    if (row.hidden) continue
+    const place = `${row.network} ${row.address}`
+    const other = first.get(place)
+    if (other === undefined || isBefore(row, other)) first.set(place, row)
+  }
+  return first
+}
+
+function isBefore(a: Known<EndpointRow>, b: Known<EndpointRow>): boolean {
+  if (a.stamp !== b.stamp) return a.stamp < b.stamp
+  return ownerOf(a.key) < ownerOf(b.key)
+}
+
+/** Give an endpoint another address; its task goes on running. */
+export async function renumber(core: Core, networks: Networks, task: TaskRecord,
+  endpoint: EndpointRecord): Promise<void> {
+  const network = networks.find(endpoint.network)
+  const before = endpoint.address
+  const address = networks.takeAddress(network, undefined)
+  endpoint.address = address
+  endpoint.mac = macOfAddress(parseIpv4(address))
+  networks.releaseAddress(network.id, before)
+  core.save()
+  await dropAddress(netnsOf(task), endpoint.interface,
+    `${before}/${parseCidr(network.subnet).prefix}`)
+  await configureEndpoint(netnsOf(task), endpoint, network)
+  core.publish()
+  core.log.warn({ task: task.name, network: network.name, before, address },
+    'another node had given this address before; the task has a new one')
+}
