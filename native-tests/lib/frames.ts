@@ -69,8 +69,8 @@ export async function sendFrames(lab: Lab, where: string, device: string,
 // linux/in.h: AF_INET 2; struct sockaddr_in
 const SEND_DATAGRAMS = `
   use strict;
-  my ($host, @datagrams) = @ARGV;
-  my $place = pack("S n C4 x8", 2, 4789, split(/[.]/, $host));
+  my ($host, $port, @datagrams) = @ARGV;
+  my $place = pack("S n C4 x8", 2, $port, split(/[.]/, $host));
   socket(my $socket, 2, 2, 0) or die "socket: $!";
   send($socket, pack("H*", $_), 0, $place) or die "send: $!" for @datagrams;
 `
@@ -78,5 +78,10 @@ const SEND_DATAGRAMS = `
 /** Send datagrams from any port of a host to the VXLAN port of the address `to`. */
 export async function sendDatagrams(lab: Lab, host: string, to: string,
   ...datagrams: string[]): Promise<void> {
-  await lab.out(host, 'perl', '-e', SEND_DATAGRAMS, to, ...datagrams)
+  await sendToPort(lab, host, to, 4789, ...datagrams)
+}
+
+export async function sendToPort(lab: Lab, host: string, to: string, port: number,
+  ...datagrams: string[]): Promise<void> {
+  await lab.out(host, 'perl', '-e', SEND_DATAGRAMS, to, String(port), ...datagrams)
 }

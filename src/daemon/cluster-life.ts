@@ -187,15 +187,16 @@ export class ClusterLife implements ClusterLink {
     for (const change of changes) {
       acts = this.records.apply(recordOf(change)) || acts
       this.trust.follow(change)
-      this.#tell(change)
     }
     if (acts) this.#follow()
+    for (const change of changes) this.#tell(change) // now that the packet path has it, too
   }
 
   #tell({ table, key, new: row, wasShown, isShown }: Change): void {
     const change = row === null || row.value === null ? 'delete'
       : wasShown === isShown ? 'set' : isShown ? 'show' : 'hide'
-    this.#host.tell({ what: change, name: `${table}/${key}`, detail: null })
+    const detail = row === null ? null : { writtenAt: new Date(row.stamp.ms).toISOString() }
+    this.#host.tell({ what: change, name: `${table}/${key}`, detail })
   }
 
   /** Make everything here what the rows say now. */
