@@ -192,9 +192,9 @@ export class ClusterLife implements ClusterLink {
     for (const change of changes) this.#tell(change) // now that the packet path has it, too
   }
 
-  #tell({ table, key, new: row, wasShown, isShown }: Change): void {
+  #tell({ table, key, old, new: row, wasShown, isShown }: Change): void {
     const change = row === null || row.value === null ? 'delete'
-      : wasShown === isShown ? 'set' : isShown ? 'show' : 'hide'
+      : old !== row || wasShown === isShown ? 'set' : isShown ? 'show' : 'hide'
     const detail = row === null ? null : { writtenAt: new Date(row.stamp.ms).toISOString() }
     this.#host.tell({ what: change, name: `${table}/${key}`, detail })
   }
