@@ -17,7 +17,7 @@ import type { Row } from '../cluster/tables/rows.ts'
 import { Tables } from '../cluster/tables/tables.ts'
 import { NodeTransport } from '../cluster/transport.node.ts'
 import type { SeenMember } from './cluster-show.ts'
-import { seenMember, tablePeers } from './cluster-members.ts'
+import { listenError, seenMember, tablePeers } from './cluster-members.ts'
 import { decodeMeta, encodeMeta } from './node-meta.ts'
 import { SHARED_TABLES } from './shared-rows.ts'
 import type { Store } from './store.ts'
@@ -91,7 +91,9 @@ export class ClusterNode {
 
   /** @throws ConflictError when the address is in use or is not this machine's */
   async open(seeds: readonly MeshAddress[]): Promise<void> {
-    await this.#driver.open()
+    await this.#driver.open().catch(error => {
+      throw listenError(error, this.#parts.address)
+    })
     this.#step({ type: 'start' })
     this.#driver.handle({ type: 'join', seeds })
   }
