@@ -91,9 +91,8 @@ export class ClusterNode {
 
   /** @throws ConflictError when the address is in use or is not this machine's */
   async open(seeds: readonly MeshAddress[]): Promise<void> {
-    await this.#driver.open().catch(error => {
-      throw listenError(error, this.#parts.address)
-    })
+    await this.#driver.open()
+      .catch(error => Promise.reject(listenError(error, this.#parts.address)))
     this.#step({ type: 'start' })
     this.#driver.handle({ type: 'join', seeds })
   }
