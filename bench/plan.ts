@@ -49,7 +49,7 @@ const ALL_PROBES: readonly Probe[] = [
   smallClean, largeClean, memory,
 ]
 
-/** The subjects that the ratios are made of; the others are visited once by a quick run. */
+/** The subjects that the ratios are made of; the others are visited once in each setting. */
 const BARRED = new Set(['kvxlan', 'kvxlan-br', 'tapmesh'])
 
 /** Empty: the subject is not visited. Memory is read last, when the subject has worked. */
@@ -57,7 +57,6 @@ export function probesFor(
   mode: Mode, setting: Setting, round: number, subject: string,
 ): readonly Probe[] {
   if (mode !== 'quick') return ALL_PROBES
-  const first = setting === 'A' && round === 0
-  if (!BARRED.has(subject)) return first ? KEY_PROBES[setting] : []
-  return first ? ALL_PROBES : KEY_PROBES[setting]
+  if (!BARRED.has(subject)) return round === 0 ? KEY_PROBES[setting] : []
+  return setting === 'A' && round === 0 ? ALL_PROBES : KEY_PROBES[setting]
 }
