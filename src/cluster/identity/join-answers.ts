@@ -13,9 +13,9 @@ import type { Member } from './member.ts'
 import { SECRET_OCTETS, type JoinSecrets } from './token.ts'
 
 /** The parts of a request that ask for a certificate: the key, and that we have it. */
-export function keyRequest(keys: KeyPair, line: Line, version: string): Readonly<{
-  protocol: number; version: string; publicKey: string; proof: string
-}> {
+export function keyRequest(
+  keys: KeyPair, line: Pick<Line, 'exporter'>, version: string,
+): Readonly<{ protocol: number; version: string; publicKey: string; proof: string }> {
   const publicKey = keys.publicKey.export({ type: 'spki', format: 'der' })
   const proof = sign(null, proofOctets(line.exporter, publicKey), keys.privateKey)
   return {

@@ -16,7 +16,7 @@ import { formatSpan } from './join-dial.ts'
 import { JoinError } from './join-error.ts'
 import { JOIN_ALPN } from './join-messages.ts'
 import {
-  closeListener, listenOnLoopback, makeCluster, makeMember, NOW_MS, startMember,
+  closeListener, listenOnLoopback, makeCluster, makeMember, NOW_MS, startedFor,
   type TestMember,
 } from './join.test-kit.ts'
 import { makeTrust, signRow, verifyRow } from './signature.ts'
@@ -24,14 +24,6 @@ import { formatToken, rotateSecret } from './token.ts'
 
 const manager = await makeCluster()
 const worker = await makeMember(manager)
-
-async function started(
-  t: ExecutionContext, identity: Identity, change: Parameters<typeof startMember>[1] = {},
-): Promise<TestMember> {
-  const member = await startMember(identity, change)
-  t.teardown(() => member.close())
-  return member
-}
 
 function options(member: Pick<TestMember, 'target'>, change: Partial<JoinOptions> = {}):
   JoinOptions {
@@ -57,7 +49,7 @@ async function refused(
 
 for (const role of ['worker', 'manager'] as const) {
   test(`with the token of a ${role} a node becomes one`, async t => {
-    const member = await started(t, manager)
+    const member = await startedFor(t, manager)
     const token = joinToken(manager, role)!
     const { identity, seeds, through } = await joinCluster(options(member, { token }))
     const { certificate, cluster, ring, authorityKey } = identity
@@ -83,10 +75,10 @@ for (const role of ['worker', 'manager'] as const) {
 }
 
 test('a manager that has joined lets others in, too', async t => {
-  const first = await started(t, manager)
+  const first = await startedFor(t, manager)
   const token = joinToken(manager, 'manager')!
   const { identity } = await joinCluster(options(first, { token }))
-  const second = await started(t, identity)
+  const second = await startedFor(t, identity)
   const joined = await joinCluster(options(second, { nodeName: 'node-4' }))
   t.is(joined.through, 'node-3')
   t.deepEqual(joined.identity.authority.octets, manager.authority.octets)
@@ -94,16 +86,16 @@ test('a manager that has joined lets others in, too', async t => {
 
 test('an unsealed cluster says so', async t => {
   const open = { ...manager, cluster: { ...manager.cluster, insecure: true } }
-  const { identity } = await joinCluster(options(await started(t, open)))
+  const { identity } = await joinCluster(options(await startedFor(t, open)))
   t.true(identity.cluster.insecure)
 })
 
 test('a worker sends joiners on to managers, and never sees the secret', async t => {
-  const busy = await started(t, manager)
-  const dead = await started(t, manager)
+  const busy = await startedFor(t, manager)
+  const dead = await startedFor(t, manager)
   await dead.close()
   const asked: string[] = []
-  const middle = await started(t, worker, { managers: () => [dead.target, busy.target] })
+  const middle = await startedFor(t, worker, { managers: () => [dead.target, busy.target] })
   const answer = middle.desk.answer.bind(middle.desk)
   middle.desk.answer = (line, caller) => {
     asked.push(line)
@@ -115,15 +107,15 @@ test('a worker sends joiners on to managers, and never sees the secret', async t
 })
 
 test('a worker that knows no manager', async t => {
-  const middle = await started(t, worker)
+  const middle = await startedFor(t, worker)
   await refused(t, joinCluster(options(middle)), 'no-manager',
     /^node-2 \(127.0.0.1:\d+\) is a worker, and it knows no manager .* address of a manager$/)
-  const other = await started(t, worker, { managers: () => [middle.target] })
+  const other = await startedFor(t, worker, { managers: () => [middle.target] })
   await refused(t, joinCluster(options(other)), 'no-manager', /names lets this node in: .*worker/)
 })
 
 test('a wrong token is refused, and after five from one source all are, for a minute', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const { authority } = manager
   const wrong = formatToken({ authorityDigest: authority.digest, secret: new Uint8Array(16) })
   const wrongToken = () => joinCluster(options(member, { token: wrong }))
@@ -142,7 +134,7 @@ test('a wrong token is refused, and after five from one source all are, for a mi
 })
 
 test('a token is worth nothing once it was rotated, and the other role keeps its own', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.identity = { ...manager, secrets: rotateSecret(manager.secrets!, 'worker') }
   await refused(t, joinCluster(options(member)), 'wrong-token', /rotated since/)
   const token = joinToken(manager, 'manager')!
@@ -152,7 +144,7 @@ test('a token is worth nothing once it was rotated, and the other role keeps its
 })
 
 test('the token of another cluster is not shown to this one', async t => {
-  const member = await started(t, await makeCluster())
+  const member = await startedFor(t, await makeCluster())
   await refused(t, joinCluster(options(member)), 'wrong-cluster',
     /^127.0.0.1:\d+ is a member of another cluster; check the address, and that the token is/)
   t.is(member.desk.counters['wrong-token'], 0)
@@ -161,7 +153,7 @@ test('the token of another cluster is not shown to this one', async t => {
 
 test('who shows the chain of a member without its key gets nowhere', async t => {
   const thief = await makeCluster()
-  const member = await started(t, { ...thief, authority: manager.authority })
+  const member = await startedFor(t, { ...thief, authority: manager.authority })
   // Its certificate was signed by another authority than the one that it shows.
   await refused(t, joinCluster(options(member)), 'wrong-cluster',
     /^127.0.0.1:\d+ shows no certificate of this cluster/)
@@ -187,7 +179,7 @@ const skews: [name: string, byMs: number, message: RegExp | null][] = [
 ]
 for (const [name, byMs, message] of skews) {
   test(`a clock that is ${name}: ${message === null ? 'let in' : 'refused'}`, async t => {
-    const member = await started(t, manager)
+    const member = await startedFor(t, manager)
     const joining = joinCluster(options(member, { clock: new ManualClock(NOW_MS + byMs) }))
     if (message === null) t.is((await joining).through, 'node-1')
     else await refused(t, joining, 'clock', message)
@@ -203,7 +195,7 @@ test('spans for people', t => {
 })
 
 test('a member whose certificate has expired lets nobody in', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.clock.advance(MEMBER_LIFE_MS + 120_000)
   const clock = new ManualClock(member.clock.wallMs())
   await refused(t, joinCluster(options(member, { clock })), 'expired-certificate',
@@ -218,7 +210,7 @@ const names: [name: string, objection: Objection, reason: string, message: RegEx
 ]
 for (const [name, objection, reason, message] of names) {
   test(`a node whose name is ${name} is refused`, async t => {
-    const member = await started(t, manager, { objection: () => objection })
+    const member = await startedFor(t, manager, { objection: () => objection })
     await refused(t, joinCluster(options(member)), reason, message)
     t.is(member.desk.counters.joined, 0)
   })
@@ -232,7 +224,7 @@ test('a node whose name is in use may wait until it is free, and says so', async
     return objections < 0 ? null
       : { reason: 'name-in-use', text: 'node-3 is alive', retryAfterMs: 10 }
   }
-  const member = await started(t, manager, { objection })
+  const member = await startedFor(t, manager, { objection })
   const waits: string[] = []
   const { through } = await joinCluster(options(member, {
     waitMs: 60_000, onWait: text => waits.push(text),
@@ -244,7 +236,7 @@ test('a node whose name is in use may wait until it is free, and says so', async
 test('waiting for a name ends', async t => {
   const objection = () =>
     ({ reason: 'name-in-use', text: 'node-3 is alive', retryAfterMs: 10 }) as const
-  const member = await started(t, manager, { objection })
+  const member = await startedFor(t, manager, { objection })
   const clock = new ManualClock(NOW_MS)
   const joining = joinCluster(options(member, {
     clock, waitMs: 30_000, onWait: () => clock.advance(10_000),
@@ -256,7 +248,7 @@ test('waiting for a name ends', async t => {
 test('waiting for a name can be cancelled', async t => {
   const objection = () =>
     ({ reason: 'name-in-use', text: 'node-3 is alive', retryAfterMs: 600_000 }) as const
-  const member = await started(t, manager, { objection })
+  const member = await startedFor(t, manager, { objection })
   const abort = new AbortController()
   const joining = joinCluster(options(member, {
     signal: abort.signal, waitMs: 3_600_000, onWait: () => abort.abort(),
@@ -266,7 +258,7 @@ test('waiting for a name can be cancelled', async t => {
 })
 
 test('of two that join at once with one name, one is let in', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const results = await Promise.allSettled(
     Array.from({ length: 5 }, () => joinCluster(options(member))))
   t.is(results.filter(({ status }) => status === 'fulfilled').length, 1)
@@ -281,7 +273,7 @@ for (const [name, objection] of [
   ['rejects', () => Promise.reject(new Error('the store is gone'))],
 ] as const) {
   test(`a member that fails (${name}) says so, and its log why`, async t => {
-    const member = await started(t, manager, { objection })
+    const member = await startedFor(t, manager, { objection })
     await refused(t, joinCluster(options(member)), 'failed', /^this manager failed to answer; its/)
     t.like(member.events[0], { type: 'refused', reason: 'failed', text: 'the store is gone' })
   })
@@ -378,7 +370,7 @@ const base64 = (identity: Identity): string =>
   Buffer.from(identity.certificate.octets).toString('base64')
 for (const [name, change] of lies) {
   test(`a manager that answers with ${name} is not believed`, async t => {
-    const member = await started(t, manager)
+    const member = await startedFor(t, manager)
     const answer = member.desk.answer.bind(member.desk)
     member.desk.answer = async (line, caller) => {
       const changed = structuredClone(await answer(line, caller))
@@ -391,7 +383,7 @@ for (const [name, change] of lies) {
 
 for (const role of ['worker', 'manager'] as const) {
   test(`what a ${role} got by joining is what it finds after a restart`, async t => {
-    const member = await started(t, manager)
+    const member = await startedFor(t, manager)
     const { identity } = await joinCluster(options(member, { token: joinToken(manager, role)! }))
     const state = mkdtempSync(`${tmpdir()}/tapmesh-join-`)
     t.teardown(() => rmSync(state, { recursive: true }))

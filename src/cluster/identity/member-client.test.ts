@@ -7,7 +7,7 @@ import { isPairOf, makeKeyPair } from './certificates.ts'
 import { makeGossipKey, makeGossipKeys, type Identity } from './identity.ts'
 import { JoinError } from './join-error.ts'
 import {
-  makeCluster, makeMember, NOW_MS, startMember, type TestMember,
+  makeCluster, makeMember, NOW_MS, startedFor, type TestMember,
 } from './join.test-kit.ts'
 import { adopt, nextLamport, replaceKeys, rotate } from './keyring.ts'
 import { fetchKeys, renewCertificate, type MemberCall } from './member-client.ts'
@@ -18,14 +18,6 @@ const second = await makeMember(manager, {
   nodeId: 'm'.repeat(25), nodeName: 'node-3', role: 'manager', address: '192.168.56.13',
 })
 const own = { address: '192.168.56.12', port: 7946 }
-
-async function started(
-  t: ExecutionContext, identity: Identity, change: Parameters<typeof startMember>[1] = {},
-): Promise<TestMember> {
-  const member = await startMember(identity, change)
-  t.teardown(() => member.close())
-  return member
-}
 
 function call(
   identity: Identity, managers: readonly TestMember[], change: Partial<MemberCall> = {},
@@ -44,7 +36,7 @@ async function refused(
 }
 
 test('a renewed certificate has a new key and 90 days more', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.clock.advance(60 * 86_400_000)
   const clock = new ManualClock(member.clock.wallMs())
   const renewed = await renewCertificate(call(worker, [member], { clock }), own)
@@ -61,10 +53,10 @@ test('a renewed certificate has a new key and 90 days more', async t => {
 })
 
 test('a node that has moved gets a certificate for its new address', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const moved = { address: '192.168.56.77', port: 7946 }
   t.is((await renewCertificate(call(worker, [member]), moved)).certificate.address, moved.address)
-  const wary = await started(t, manager, {
+  const wary = await startedFor(t, manager, {
     objection: () => ({ reason: 'not-admitted', text: 'in use by node-9', retryAfterMs: null }),
   })
   await refused(t, renewCertificate(call(worker, [wary]), moved), 'not-admitted', /by node-9/)
@@ -72,7 +64,7 @@ test('a node that has moved gets a certificate for its new address', async t => 
 
 test('keys: a worker gets the ring, a manager the join secrets, too', async t => {
   const ring = rotate(manager.ring, makeGossipKey(), nextLamport(manager.ring), NOW_MS)
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.identity = { ...manager, ring }
   const forWorker = await fetchKeys(call(worker, [member]))
   t.deepEqual(forWorker, { ring, secrets: null, from: 'node-1' })
@@ -84,7 +76,7 @@ test('keys: a worker gets the ring, a manager the join secrets, too', async t =>
 test('a member that missed rotations understands the others again', async t => {
   let { ring } = manager
   for (let i = 0; i < 9; i += 1) ring = rotate(ring, makeGossipKey(), nextLamport(ring), NOW_MS)
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.identity = { ...manager, ring }
   const adopted = adopt(worker.ring, (await fetchKeys(call(worker, [member]))).ring)
   t.deepEqual(adopted.current, ring.current)
@@ -92,7 +84,7 @@ test('a member that missed rotations understands the others again', async t => {
 
 test('who was removed gets neither certificate nor the keys that came after', async t => {
   const isRemoved = (nodeId: string) => nodeId === worker.certificate.nodeId
-  const member = await started(t, manager, { isRemoved })
+  const member = await startedFor(t, manager, { isRemoved })
   member.identity = { ...manager, ring: replaceKeys(manager.ring, makeGossipKeys(), 1, NOW_MS) }
   const message = /^node-2 was removed from the cluster; join again with a token$/
   await refused(t, fetchKeys(call(worker, [member])), 'removed-member', message)
@@ -100,7 +92,7 @@ test('who was removed gets neither certificate nor the keys that came after', as
 })
 
 test('who was away for longer than its certificate lasts has to join anew', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   member.clock.advance(MEMBER_LIFE_MS + 3_600_000)
   const fresh = await makeMember(manager,
     { ...manager.certificate, role: 'manager' }, member.clock.wallMs())
@@ -111,14 +103,14 @@ test('who was away for longer than its certificate lasts has to join anew', asyn
 })
 
 test('a server that was given a new certificate shows it, to workers and managers', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const renewed = await makeMember(manager, { ...manager.certificate, nodeName: 'node-one' })
   member.server.renew(renewed)
   t.is((await fetchKeys(call(worker, [member]))).from, 'node-one')
 })
 
 test('members of another cluster get nothing, and give nothing', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const other = await makeCluster()
   await refused(t, fetchKeys(call(other, [member])), 'wrong-cluster',
     /is a member of another cluster/)
@@ -131,7 +123,7 @@ test('members of another cluster get nothing, and give nothing', async t => {
 })
 
 test('a certificate without its key does not even shake hands', async t => {
-  const member = await started(t, manager)
+  const member = await startedFor(t, manager)
   const thief = { ...worker, privateKey: makeKeyPair().privateKey }
   await t.throwsAsync(fetchKeys(call(thief, [member])))
   t.is(member.server.counters.answered, 0)
@@ -139,10 +131,10 @@ test('a certificate without its key does not even shake hands', async t => {
 
 test('managers are tried in turn; workers, those removed and oneself are passed over', async t => {
   const isRemoved = (nodeId: string) => nodeId === 'x'.repeat(25)
-  const gone = await started(t, await makeMember(manager,
+  const gone = await startedFor(t, await makeMember(manager,
     { nodeId: 'x'.repeat(25), nodeName: 'node-9', role: 'manager' }))
   const [self, aWorker, third] = [
-    await started(t, second), await started(t, worker), await started(t, manager),
+    await startedFor(t, second), await startedFor(t, worker), await startedFor(t, manager),
   ]
   const asked = call(second, [self, aWorker, gone, third], { isRemoved })
   t.is((await fetchKeys(asked)).from, 'node-1')
@@ -153,7 +145,7 @@ test('managers are tried in turn; workers, those removed and oneself are passed 
 })
 
 test('asking can be cancelled', async t => {
-  const member = await started(t, manager, { objection: () => new Promise(() => {}) })
+  const member = await startedFor(t, manager, { objection: () => new Promise(() => {}) })
   const abort = new AbortController()
   const asking = renewCertificate(call(worker, [member], { signal: abort.signal }), own)
   setImmediate(() => abort.abort())
