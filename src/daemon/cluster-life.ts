@@ -12,6 +12,7 @@ import { type Known, ClusterRecords, recordOf } from './cluster-records.ts'
 import type { ClusterRows, RemoteEndpoint } from './cluster-rows.ts'
 import type { SeenMember } from './cluster-show.ts'
 import { ClusterTrust } from './cluster-trust.ts'
+import { proofOf, rowFault } from './row-proof.ts'
 import { endpointWrites, losers, renumber } from './shared-endpoints.ts'
 import {
   encodeRow, type EndpointRow, nodeKey, type NetworkRow, type NodeRow, ownerOf,
@@ -39,7 +40,7 @@ export class ClusterLife implements ClusterLink {
       nodeId: identity.certificate.nodeId, name: identity.certificate.nodeName,
       label: identity.cluster.id, keys: this.trust.meshKeys(), address: addressOf(host, identity),
       store: this.#store, clock, log: log.child({ room: 'cluster' }),
-      check: row => this.trust.check(row), prove: row => this.trust.prove(row),
+      check: row => rowFault(this.trust.held, row), prove: row => proofOf(this.identity, row),
       onTls: socket => this.trust.accept(socket),
       onRows: changes => this.#changed(changes),
       onMembers: left => this.#membersChanged(left),
@@ -50,7 +51,9 @@ export class ClusterLife implements ClusterLink {
     const { tables } = this.node
     for (const { name } of SHARED_TABLES) {
       for (const { row, isShown } of tables.allRows(name)) {
-        this.records.apply(recordOf({ table: name, key: row.key, new: row, isShown }))
+        const change = { table: name, key: row.key, new: row, isShown }
+        this.records.apply(recordOf(change))
+        this.trust.follow(change)
       }
     }
   }
@@ -68,9 +71,10 @@ export class ClusterLife implements ClusterLink {
     return addressOf(this.#host, this.identity)
   }
 
-  /** All managers that are here now, this node perhaps among them. */
-  managers(): { id: string; address: MeshAddress }[] {
-    return [...this.records.nodes].filter(([, node]) => node.role === 'manager' && !node.hidden)
+  /** Managers that are here, this node perhaps among them. @param all also those that are not */
+  managers(all = false): { id: string; address: MeshAddress }[] {
+    return [...this.records.nodes]
+      .filter(([, node]) => node.role === 'manager' && (all || !node.hidden))
       .map(([id, node]) => ({ id, address: { host: node.address, port: node.meshPort } }))
   }
 

@@ -11,9 +11,8 @@ import { JoinDesk } from '../cluster/identity/join-desk.ts'
 import { JoinServer } from '../cluster/identity/join-server.ts'
 import { renewalDueMs } from '../cluster/identity/certificates.ts'
 import {
-  adopt, compareNotices, decodeNotice, encodeNotice, EPOCH_GRACE_MS, EPOCH_SWITCH_MS, forgetFormer,
-  isRotator, type KeyRing, keysForMesh, keysWhileSwitching, nextLamport, noticeOf, replaceKeys,
-  rotate, rotationDueMs, rotationWaitMs,
+  adopt, compareNotices, decodeNotice, encodeNotice, forgetFormer, isReplacementDue, isRotator,
+  type KeyRing, nextLamport, noticeOf, replaceKeys, rotate, rotationDueMs, rotationWaitMs,
 } from '../cluster/identity/keyring.ts'
 import { fetchKeys } from '../cluster/identity/member-client.ts'
 import { makeTrust, type Trust } from '../cluster/identity/signature.ts'
@@ -21,12 +20,12 @@ import { type JoinSecrets, rotateSecret } from '../cluster/identity/token.ts'
 import { formatMeshAddress, type MeshAddress } from '../cluster/mesh-address.ts'
 import type { MeshKeys } from '../cluster/mesh-events.ts'
 import type { Change } from '../cluster/tables/events.ts'
-import type { Row } from '../cluster/tables/rows.ts'
 import { deskOptions } from './cluster-desk.ts'
 import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLife } from './cluster-life.ts'
+import { isPresent } from './cluster-show.ts'
 import { renewIdentity } from './cluster-renewal.ts'
-import { proofOf, rowFault } from './row-proof.ts'
+import { KeySwitch } from './key-switch.ts'
 import type { NodeRole, NodeView, TokenView } from './cluster-views.ts'
 import {
   decodeRow, encodeRow, KEY_RING, KEY_SECRETS, removedKey, removedRow, TABLE_CLUSTER,
@@ -34,26 +33,31 @@ import {
 
 /** How often what is due is looked for: a rotation, a renewal, keys that could not be fetched. */
 const LOOK_MS = 2000
+/** Between two calls to managers who may not answer. */
+const FETCH_EVERY_MS = 5000
 
 export class ClusterTrust {
   readonly #host: ClusterHost
   readonly #life: ClusterLife
-  readonly #trust: Trust
+  /** What rows are held to: row-proof.ts. */
+  readonly held: Trust
   readonly #desk: JoinDesk
   readonly #server: JoinServer
   readonly #timer: NodeJS.Timeout
+  readonly #switch: KeySwitch
   readonly #removed = new Map<string, number>()
   #identity: Identity
   #mustFetch = true
+  #mustTell = false
   #isBusy = false
-  /** All keys were replaced: until then an old one goes on sealing, while the others fetch them. */
-  #switchesUntilMs = 0
+  #fetchAfterMs = 0
 
   constructor(host: ClusterHost, identity: Identity, life: ClusterLife) {
     this.#host = host
     this.#life = life
     this.#identity = identity
-    this.#trust = makeTrust(identity.authority, nodeId => this.#removed.get(nodeId) ?? null)
+    this.#switch = new KeySwitch(host.clock)
+    this.held = makeTrust(identity.authority, nodeId => this.#removed.get(nodeId) ?? null)
     this.#desk = new JoinDesk(deskOptions(host, life, () => this.#identity,
       nodeId => this.#removed.has(nodeId)))
     this.#server = new JoinServer({ desk: this.#desk, identity })
@@ -64,19 +68,9 @@ export class ClusterTrust {
     return this.#identity
   }
 
-  check(row: Row): string | null {
-    return rowFault(this.#trust, row)
-  }
-
-  prove(row: Row): Uint8Array {
-    return proofOf(this.#identity, row)
-  }
-
   meshKeys(): MeshKeys {
     if (this.#identity.cluster.insecure) return { primary: null, all: [] }
-    const isSwitching = this.#host.clock.nowMs() < this.#switchesUntilMs
-    const all = (isSwitching ? keysWhileSwitching : keysForMesh)(this.#identity.ring)
-    return { primary: all[0]!, all }
+    return this.#switch.keysOf(this.#identity.ring)
   }
 
   accept(socket: Socket): void {
@@ -89,13 +83,17 @@ export class ClusterTrust {
   }
 
   /** A row of ours or of others has changed. */
-  follow({ table, key, new: row }: Change): void {
+  follow({ table, key, new: row }: Pick<Change, 'table' | 'key' | 'new'>): void {
     if (table !== TABLE_CLUSTER || row === null || row.value === null) return
     if (key === KEY_RING) {
       const notice = decodeNotice(row.value)
-      const own = noticeOf(this.#identity.ring)
-      if (notice === null || compareNotices(notice, own) <= 0) return
-      this.#mustFetch = true
+      const order = notice === null ? 0 : compareNotices(notice, noticeOf(this.#identity.ring))
+      // A split may have left the older notice: whoever has the newer ring says so again.
+      if (order < 0) this.#mustTell = true
+      if (order > 0) {
+        this.#mustFetch = true
+        this.#fetchAfterMs = 0
+      }
     } else if (key === KEY_SECRETS && row.stamp.node !== this.#identity.certificate.nodeId) {
       this.#mustFetch = this.#identity.secrets !== null || this.#mustFetch
     } else {
@@ -103,7 +101,7 @@ export class ClusterTrust {
       const isWhole = removed !== null && key === removedKey(removed.id)
       if (isWhole) this.#removed.set(removed.id, removed.at)
     }
-    if (this.#mustFetch) this.#look()
+    if (this.#mustFetch || this.#mustTell) this.#look()
   }
 
   /** @throws ConflictError on a worker */
@@ -116,9 +114,7 @@ export class ClusterTrust {
 
   rotateToken(role: NodeRole): TokenView {
     this.#life.checkManager('rotate join tokens')
-    this.#keepSecrets(rotateSecret(this.#identity.secrets!, role))
-    this.#life.node.write([{ table: TABLE_CLUSTER, key: KEY_SECRETS,
-      value: encodeRow({ changed: randomUUID() }) }])
+    this.#changeSecrets(rotateSecret(this.#identity.secrets!, role))
     return this.token(role)
   }
 
@@ -146,12 +142,9 @@ export class ClusterTrust {
       node.name)
     if (node.role === 'manager') {
       const fresh = rotateSecret(rotateSecret(this.#identity.secrets!, 'worker'), 'manager')
-      this.#keepSecrets(fresh)
+      this.#changeSecrets(fresh)
     }
-    if (this.#identity.cluster.insecure) return
-    this.#keepRing(replaceKeys(this.#identity.ring, makeGossipKeys(), this.#removed.size,
-      clock.wallMs()))
-    this.#tellRing()
+    if (!this.#identity.cluster.insecure) this.#replaceKeys()
   }
 
   /** The first manager of a cluster says which keys are in use. */
@@ -173,12 +166,17 @@ export class ClusterTrust {
   }
 
   #keepRing(ring: KeyRing): void {
-    if (ring.epoch !== this.#identity.ring.epoch) {
-      this.#switchesUntilMs = this.#host.clock.nowMs() + EPOCH_SWITCH_MS
-    }
+    if (ring.epoch !== this.#identity.ring.epoch) this.#switch.begin()
     saveRing(this.#host.core.config.paths.state, ring)
     this.#identity = { ...this.#identity, ring }
     this.#life.node.setKeys(this.meshKeys())
+  }
+
+  /** The other managers fetch them. */
+  #changeSecrets(secrets: JoinSecrets): void {
+    this.#keepSecrets(secrets)
+    this.#life.node.write([{ table: TABLE_CLUSTER, key: KEY_SECRETS,
+      value: encodeRow({ changed: randomUUID() }) }])
   }
 
   #keepSecrets(secrets: JoinSecrets): void {
@@ -187,37 +185,45 @@ export class ClusterTrust {
   }
 
   #look(): void {
-    const { clock, log } = this.#host
-    if (this.#switchesUntilMs > 0 && clock.nowMs() >= this.#switchesUntilMs) this.#endSwitch()
+    const { log } = this.#host
+    const step = this.#switch.step()
+    if (step === 'over') this.#keepRing(forgetFormer(this.#identity.ring))
+    else if (step === 'sealing') this.#life.node.setKeys(this.meshKeys())
     if (this.#isBusy) return
     this.#isBusy = true
     void this.#attend().catch(error => log.debug({ err: error }, 'keys are fetched later'))
       .finally(() => { this.#isBusy = false })
   }
 
-  /** The new keys seal from now on, and some time later those of before do not open any more. */
-  #endSwitch(): void {
-    const isOver = this.#host.clock.nowMs() >= this.#switchesUntilMs - EPOCH_SWITCH_MS
-      + EPOCH_GRACE_MS
-    if (isOver) {
-      this.#switchesUntilMs = 0
-      const ring = forgetFormer(this.#identity.ring)
-      saveRing(this.#host.core.config.paths.state, ring)
-      this.#identity = { ...this.#identity, ring }
-    }
-    this.#life.node.setKeys(this.meshKeys())
-  }
-
   async #attend(): Promise<void> {
     const wallMs = this.#host.clock.wallMs()
-    const { certificate, cluster, ring } = this.#identity
+    const { certificate, cluster } = this.#identity
     const managers = this.#life.managers()
     const isManager = certificate.role === 'manager'
-    if (isManager && !cluster.insecure && wallMs >= rotationDueMs(ring)
-      && isRotator(certificate.nodeId, managers.map(({ id }) => id))) this.rotateKeys()
-    const others = managers.filter(({ id }) => id !== certificate.nodeId)
-    if (this.#mustFetch && others.length > 0) await this.#fetch(others.map(one => one.address))
+    if (isManager && !cluster.insecure
+      && isRotator(certificate.nodeId, managers.map(({ id }) => id))) this.#rotateWhenDue(wallMs)
+    if (this.#mustTell && isManager) this.#tellRing()
+    this.#mustTell = false
+    // Alone although others are known: perhaps they have keys that this node has missed.
+    if (!this.#life.node.members().some(isPresent)) this.#mustFetch = true
+    const others = this.#life.managers(true).filter(({ id }) => id !== certificate.nodeId)
+    if (this.#mustFetch && others.length > 0 && this.#host.clock.nowMs() >= this.#fetchAfterMs) {
+      this.#fetchAfterMs = this.#host.clock.nowMs() + FETCH_EVERY_MS
+      await this.#fetch(others.map(one => one.address))
+    }
     if (wallMs >= renewalDueMs(certificate)) await this.#renew(managers.map(one => one.address))
+  }
+
+  #rotateWhenDue(wallMs: number): void {
+    const { ring } = this.#identity
+    if (isReplacementDue(ring, this.#removed.size)) this.#replaceKeys()
+    else if (wallMs >= rotationDueMs(ring)) this.rotateKeys()
+  }
+
+  #replaceKeys(): void {
+    this.#keepRing(replaceKeys(this.#identity.ring, makeGossipKeys(), this.#removed.size,
+      this.#host.clock.wallMs()))
+    this.#tellRing()
   }
 
   async #fetch(managers: readonly MeshAddress[]): Promise<void> {
