@@ -219,7 +219,7 @@ export class ClusterLife implements ClusterLink {
   }
 
   #membersChanged(left: string | null): void {
-    if (left !== null) this.trust.freeName(left)
+    if (left !== null) this.trust.desk.freeName(left)
     this.paths.follow(this.node.members())
     setImmediate(() => this.#follow())
   }

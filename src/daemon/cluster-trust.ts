@@ -41,7 +41,7 @@ export class ClusterTrust {
   readonly #life: ClusterLife
   /** What rows are held to: row-proof.ts. */
   readonly held: Trust
-  readonly #desk: JoinDesk
+  readonly desk: JoinDesk
   readonly #server: JoinServer
   readonly #timer: NodeJS.Timeout
   readonly #switch: KeySwitch
@@ -58,9 +58,9 @@ export class ClusterTrust {
     this.#identity = identity
     this.#switch = new KeySwitch(host.clock)
     this.held = makeTrust(identity.authority, nodeId => this.#removed.get(nodeId) ?? null)
-    this.#desk = new JoinDesk(deskOptions(host, life, () => this.#identity,
+    this.desk = new JoinDesk(deskOptions(host, life, () => this.#identity,
       nodeId => this.#removed.has(nodeId)))
-    this.#server = new JoinServer({ desk: this.#desk, identity })
+    this.#server = new JoinServer({ desk: this.desk, identity })
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
   }
 
@@ -75,11 +75,6 @@ export class ClusterTrust {
 
   accept(socket: Socket): void {
     this.#server.accept(socket)
-  }
-
-  /** A member has left: its name is free at once. */
-  freeName(name: string): void {
-    this.#desk.freeName(name)
   }
 
   /** A row of ours or of others has changed. */
@@ -185,13 +180,12 @@ export class ClusterTrust {
   }
 
   #look(): void {
-    const { log } = this.#host
     const step = this.#switch.step()
     if (step === 'over') this.#keepRing(forgetFormer(this.#identity.ring))
     else if (step === 'sealing') this.#life.node.setKeys(this.meshKeys())
     if (this.#isBusy) return
     this.#isBusy = true
-    void this.#attend().catch(error => log.debug({ err: error }, 'keys are fetched later'))
+    void this.#attend().catch(error => this.#host.log.debug({ err: error }, 'keys are fetched later'))
       .finally(() => { this.#isBusy = false })
   }
 
@@ -227,8 +221,11 @@ export class ClusterTrust {
   }
 
   async #fetch(managers: readonly MeshAddress[]): Promise<void> {
-    const shared = await fetchKeys({ ...this.#calling(), managers })
-    this.#mustFetch = false
+    this.#mustFetch = false // what is said from now on is looked at again
+    const shared = await fetchKeys({ ...this.#calling(), managers }).catch(error => {
+      this.#mustFetch = true
+      throw error
+    })
     const ring = adopt(this.#identity.ring, shared.ring)
     if (compareNotices(noticeOf(ring), noticeOf(this.#identity.ring)) !== 0) this.#keepRing(ring)
     if (shared.secrets !== null) this.#keepSecrets(shared.secrets)
