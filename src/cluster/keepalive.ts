@@ -93,6 +93,7 @@ export class KeepAlive {
   /** @param from who sent it, by the address that it came from */
   receive(nowMs: number, from: string, octets: Uint8Array): KeepAliveEffect[] {
     return this.#do(() => {
+      this.#noticeStall(nowMs)
       const peer = this.#peers.get(from)
       const message = decodeKeepAlive(octets)
       if (message === null) return void (this.counters.malformed += 1)
@@ -205,11 +206,15 @@ export class KeepAlive {
     }
   }
 
-  /** Who did not run for a while cannot say that others were silent. */
+  /** Who did not run for a while cannot say that others were silent, and was silent itself. */
   #noticeStall(nowMs: number): void {
     const lateMs = nowMs - this.nextMs()
     if (lateMs <= this.#timings.stallMs) return
     this.counters.stalls += 1
-    for (const peer of this.#peers.values()) peer.heardMs += lateMs
+    this.#nextRoundMs = nowMs
+    for (const peer of this.#peers.values()) {
+      peer.heardMs = Math.min(nowMs, peer.heardMs + lateMs)
+      if (peer.isSentTo) peer.sentSinceMs = nowMs
+    }
   }
 }

@@ -128,10 +128,11 @@ export class MemoryTransport implements MeshTransport {
     this.#waiting ??= []
   }
 
-  /** Goes on with what came meanwhile. */
-  resume(): void {
+  /** Goes on with `first`, and then with what came meanwhile. */
+  resume(first: () => void = () => {}): void {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
+    first()
     for (const run of waiting) run()
   }
 

@@ -33,7 +33,7 @@ export type TunnelPeer = {
   isListenedTo: boolean
   /** The next message to it is the last. */
   isEnding: boolean
-  /** Since when it is sent to. */
+  /** Since when it is sent to; counted anew when one of us began anew. */
   sentSinceMs: number
   /** When it was heard last, -Infinity for never, and as which boot and message of its. */
   heardMs: number
@@ -76,6 +76,7 @@ export function hearBeat(peer: TunnelPeer, nowMs: number, beat: Beat, ownEpoch: 
   const lost = isSameBoot && peer.heardMs > -Infinity && gap <= GAP_MAX ? gap : 0
   for (let i = 0; i < lost; i += 1) peer.lossIn += (1 - peer.lossIn) * LOSS_PART
   peer.lossIn -= peer.lossIn * LOSS_PART
+  if (!isSameBoot && peer.isSentTo) peer.sentSinceMs = nowMs
   peer.heardMs = beat.isLast ? -Infinity : nowMs
   peer.heardEpoch = beat.epoch
   peer.heardCounter = beat.counter
@@ -96,7 +97,7 @@ export function doubtOf(peer: TunnelPeer, nowMs: number,
   timings: KeepAliveTimings): DoubtReason | null {
   const { doubtfulAfterMs, witnessMs } = timings
   const isHeard = peer.heardMs > -Infinity
-  if (peer.isListenedTo && isHeard && nowMs - peer.heardMs >= doubtfulAfterMs) return 'silent'
+  if (peer.isListenedTo && isHeard && nowMs >= peer.heardMs + doubtfulAfterMs) return 'silent'
   const isSettled = nowMs - peer.sentSinceMs >= 2 * doubtfulAfterMs
   const isDeaf = peer.isSentTo && peer.isListenedTo && isHeard && isSettled
     && peer.heardUsAgoMs >= doubtfulAfterMs

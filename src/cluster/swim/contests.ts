@@ -15,7 +15,7 @@ import type { Post } from './post.ts'
 /** Names that are asked about at the same time, or were a moment ago. */
 export const CONTESTS_MAX = 64
 /** Before the same name is asked about again. */
-const REST_MS = 5000
+const REST_MS = 3000
 /** Each is asked so often, evenly within the time for an answer. */
 const QUESTIONS = 3
 /** Silent so often in a row, the holder of our name is gone. */
@@ -27,7 +27,8 @@ export class Contests {
   /** Another node has our name: we are no member until `onFree`. */
   onWait: (holder: MeshAddress) => void = () => {}
   onFree: () => void = () => {}
-  readonly #resting = new Set<string>()
+  /** Names of contests that are open or were a moment ago, and what was claimed since. */
+  readonly #contests = new Map<string, AliveMessage | null>()
   readonly #context: SwimContext
   readonly #post: Post
   readonly #pings: Pings
@@ -48,17 +49,16 @@ export class Contests {
 
   /** `claim` puts `held`, which is not gone, at another address. */
   open(claim: AliveMessage, held: Member): void {
-    const { counters, nowMs, timings } = this.#context
-    if (!this.#begin(claim.node)) return
+    const { counters, nowMs } = this.#context
+    if (!this.#begin(claim)) return
     counters.contests += 1
-    let heldAnswers = nowMs - held.heardMs <= timings.evidenceMs
     let claimedAnswers = false
     this.#ask(claim.node, addressOfClaim(claim), () => { claimedAnswers = true })
-    if (!heldAnswers) this.#ask(claim.node, held.address, () => { heldAnswers = true })
+    this.#ask(claim.node, held.address, () => { held.heardMs = this.#context.nowMs })
     this.#decideLater(claim.node, () => {
       if (!claimedAnswers || isAtClaimed(held, claim)) return
       if (isGone(held)) this.#membership.alive(claim, null)
-      else if (heldAnswers) this.#witness(claim, held)
+      else if (held.heardMs > nowMs) this.#witness(claim, held)
       else if (claim.incarnation > held.incarnation) {
         counters.addressesMoved += 1
         this.#membership.accept(claim, held)
@@ -69,7 +69,7 @@ export class Contests {
   /** `claim` puts our own name at another address: ourselves before a restart, or another node. */
   openOwn(claim: AliveMessage): void {
     const { counters, self } = this.#context
-    if (!this.#begin(self.name)) return
+    if (!this.#begin(claim)) return
     counters.contests += 1
     let isThere = false
     const there = addressOfClaim(claim)
@@ -93,21 +93,26 @@ export class Contests {
     })
   }
 
-  #begin(name: string): boolean {
-    const { counters, timers } = this.#context
-    if (timers.has(`contest ${name}`) || this.#resting.has(name)) return false
-    if (this.#resting.size >= CONTESTS_MAX) {
+  /** One contest for a name at a time; what is claimed meanwhile, or soon after, has to wait. */
+  #begin(claim: AliveMessage): boolean {
+    const { counters } = this.#context
+    const waiting = this.#contests.get(claim.node)
+    if (waiting === undefined && this.#contests.size >= CONTESTS_MAX) {
       counters.contestsFull += 1
       return false
     }
-    this.#resting.add(name)
-    return true
+    this.#contests.set(claim.node, waiting === undefined ? null : claim)
+    return waiting === undefined
   }
 
   #decideLater(name: string, decide: () => void): void {
     const { nowMs, timers, timings } = this.#context
     timers.set(`contest ${name}`, nowMs + timings.contestMs, () => {
-      timers.set(`rest ${name}`, this.#context.nowMs + REST_MS, () => this.#resting.delete(name))
+      timers.set(`rest ${name}`, this.#context.nowMs + REST_MS, () => {
+        const claim = this.#contests.get(name)
+        this.#contests.delete(name)
+        if (claim !== null && claim !== undefined) this.#membership.alive(claim, null)
+      })
       decide()
     })
   }
@@ -157,7 +162,7 @@ export class Contests {
     const { nowMs, self, timers, timings } = this.#context
     this.#context.phase = 'waiting'
     timers.clear()
-    this.#resting.clear()
+    this.#contests.clear()
     this.#conflict(self.name, 'waiting', self.address, there)
     this.onWait(there)
     let silences = 0

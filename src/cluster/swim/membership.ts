@@ -11,16 +11,15 @@ import {
   addressOfClaim, areVersionsSound, claimOf, claimOfPushed, deathOf, isAtClaimed,
   isSameButIncarnation,
 } from './claims.ts'
-import { countMembers, tellChange, type SwimContext } from './context.ts'
-import { confirmationsWanted, suspicionMinMs } from './formulas.ts'
+import { tellChange, type SwimContext } from './context.ts'
 import { ACCUSED_INCARNATION_MAX, CLAIMED_INCARNATION_MAX } from './incarnations.ts'
 import { isGone, type Member } from './members.ts'
 import type { OwnName } from './own-name.ts'
 import type { Post } from './post.ts'
-import { Suspicion } from './suspicion.ts'
+import { Suspicions } from './suspicions.ts'
 
-/** Nodes that come back with old news of themselves are told at most so often per second. */
-const RETURNS_TOLD_PER_SECOND = 50
+/** Nodes that come with old news are told what is newer, at most so often. */
+const ANSWERS_PER_SECOND = 50
 
 export class Membership {
   /** Told when a member that is not gone is claimed to be at another address. */
@@ -28,13 +27,14 @@ export class Membership {
   readonly #context: SwimContext
   readonly #post: Post
   readonly #own: OwnName
-  readonly #suspicions = new Map<string, Suspicion>()
-  readonly #returns = new Allowance(RETURNS_TOLD_PER_SECOND, 1000)
+  readonly #suspicions: Suspicions
+  readonly #answers = new Allowance(ANSWERS_PER_SECOND, 1000)
 
   constructor(context: SwimContext, post: Post, own: OwnName) {
     this.#context = context
     this.#post = post
     this.#own = own
+    this.#suspicions = new Suspicions(context)
   }
 
   /** @param from where the datagram came from; null for what was learnt in a stream */
@@ -51,27 +51,23 @@ export class Membership {
   }
 
   suspect(message: SuspectMessage, from: MeshAddress | null): void {
-    const { counters, members, self, timers } = this.#context
+    const { counters, members, self } = this.#context
     if (message.node === self.name) return this.#own.accused(message, from)
-    const known = this.#accused(message)
+    const known = this.#accused(message, from)
     if (known === undefined) return
-    const suspicion = this.#suspicions.get(known.name)
-    if (suspicion === undefined) {
-      if (known.state === 'alive') this.#suspectNow(known, message)
-      return
-    }
+    if (known.state === 'alive') return this.#suspectNow(known, message)
+    if (known.state !== 'suspect') return this.#enlighten(from, known)
     // Names cost nothing: only members can confirm.
     if (members.get(message.from) === undefined) return void (counters.accusersUnknown += 1)
-    if (!suspicion.confirm(message.from)) return
+    if (!this.#suspicions.confirm(known.name, message.from)) return
     counters.confirmations += 1
     this.#post.broadcast(known.name, message)
-    timers.set(timerOf(known), suspicion.startMs + suspicion.timeoutMs, () => this.#expire(known))
   }
 
   dead(message: DeadMessage, from: MeshAddress | null): void {
     const { counters, self } = this.#context
     if (message.node === self.name) return this.#own.accused(message, from)
-    const known = this.#accused(message)
+    const known = this.#accused(message, from)
     if (known === undefined) return
     const hasLeft = message.from === message.node
     if (isGone(known)) {
@@ -100,9 +96,8 @@ export class Membership {
 
   /** Takes the claim as it is; whoever calls has compared. */
   accept(claim: AliveMessage, known: Member): void {
-    const { members, nowMs, timers } = this.#context
-    this.#suspicions.delete(known.name)
-    timers.delete(timerOf(known))
+    const { members, nowMs } = this.#context
+    this.#suspicions.end(known.name)
     const before = known.state
     const isChanged = !isAtClaimed(known, claim) || !isSameButIncarnation(known, claim)
     members.unindex(known)
@@ -133,12 +128,15 @@ export class Membership {
 
   /** We are no member any more, so nobody is to us. */
   forgetAll(reason: string): void {
-    const { members, timers } = this.#context
-    for (const member of members.others()) {
-      timers.delete(timerOf(member))
+    for (const member of this.#context.members.others()) {
+      this.#suspicions.end(member.name)
       this.forget(member, reason)
     }
-    this.#suspicions.clear()
+  }
+
+  /** Time stood still for so long. */
+  shift(byMs: number): void {
+    this.#suspicions.shift(byMs)
   }
 
   /** Those who left long ago are forgotten; those who failed never are, unless room is needed. */
@@ -170,17 +168,28 @@ export class Membership {
   #outdated(claim: AliveMessage, known: Member): void {
     const { counters, nowMs, self } = this.#context
     counters.aliveStale += 1
-    if (!isGone(known) || !this.#returns.take(nowMs)) return
+    if (!isGone(known) || !this.#answers.take(nowMs)) return
     this.#post.sendAlone(addressOfClaim(claim), [deathOf(known, self.name)], known)
   }
 
-  #accused(message: SuspectMessage | DeadMessage): Member | undefined {
+  /** Who accuses a member of old, or suspects the dead, was away and would take long to learn. */
+  #enlighten(from: MeshAddress | null, known: Member): void {
+    const { counters, nowMs, self } = this.#context
+    if (from === null || !this.#answers.take(nowMs)) return
+    counters.accusersAnswered += 1
+    this.#post.sendAlone(from, [isGone(known) ? deathOf(known, self.name) : claimOf(known)])
+  }
+
+  #accused(message: SuspectMessage | DeadMessage, from: MeshAddress | null): Member | undefined {
     const { counters, members } = this.#context
     const known = members.get(message.node)
     if (known === undefined) counters.accusationsUnknown += 1
     else if (message.incarnation > ACCUSED_INCARNATION_MAX) counters.accusationsAboveLimit += 1
-    else if (message.incarnation < known.incarnation) counters.accusationsStale += 1
-    else return known
+    else if (message.incarnation >= known.incarnation) return known
+    else {
+      counters.accusationsStale += 1
+      this.#enlighten(from, known)
+    }
     return undefined
   }
 
@@ -199,15 +208,11 @@ export class Membership {
   }
 
   #suspectNow(known: Member, message: SuspectMessage): void {
-    const { counters, nowMs, self, timers, timings } = this.#context
-    const nodes = countMembers(this.#context)
-    const minMs = suspicionMinMs(timings, nodes)
-    const wanted = confirmationsWanted(timings, nodes)
-    const maxMs = timings.suspicionMaxMult * minMs
-    const suspicion = new Suspicion(message.from, nowMs, minMs, maxMs, wanted)
+    const { counters, nowMs, self } = this.#context
     counters.suspicions += 1
-    this.#suspicions.set(known.name, suspicion)
-    timers.set(timerOf(known), nowMs + suspicion.timeoutMs, () => this.#expire(known))
+    this.#suspicions.begin(known.name, message.from, reason => {
+      if (known.state === 'suspect') this.#bury(known, deathOf(known, self.name), null, reason)
+    })
     known.incarnation = message.incarnation
     known.state = 'suspect'
     known.stateSinceMs = nowMs
@@ -217,19 +222,10 @@ export class Membership {
     this.#tell('suspected', known, isOurs ? 'it does not answer' : `${message.from} said so`)
   }
 
-  #expire(known: Member): void {
-    const suspicion = this.#suspicions.get(known.name)
-    if (known.state !== 'suspect' || suspicion === undefined) return
-    const silentMs = Math.round(this.#context.nowMs - suspicion.startMs)
-    const reason = `suspected for ${silentMs} ms, confirmed by ${suspicion.confirmations} others`
-    this.#bury(known, deathOf(known, this.#context.self.name), null, reason)
-  }
-
   #bury(known: Member, message: DeadMessage, from: MeshAddress | null, reason: string): void {
-    const { counters, nowMs, timers } = this.#context
+    const { counters, nowMs } = this.#context
     const hasLeft = message.from === message.node
-    this.#suspicions.delete(known.name)
-    timers.delete(timerOf(known))
+    this.#suspicions.end(known.name)
     known.incarnation = message.incarnation
     known.state = hasLeft ? 'left' : 'dead'
     known.stateSinceMs = nowMs
@@ -243,8 +239,4 @@ export class Membership {
   #tell(change: Parameters<typeof tellChange>[1], member: Member, reason: string): void {
     tellChange(this.#context, change, member, reason)
   }
-}
-
-function timerOf(member: Member): string {
-  return `suspicion ${member.name}`
 }

@@ -56,9 +56,12 @@ export class Prober {
     timers.set('probe', atMs, () => this.#next())
   }
 
-  /** Probe it before it is its turn. */
+  /** Probe it before it is its turn: now, or after the one that is being probed. */
   urge(name: string): void {
     if (this.#urgent.size < URGENT_MAX) this.#urgent.add(name)
+    if (this.#probe !== undefined || this.#context.phase !== 'member') return
+    const member = this.#nextUrgent()
+    if (member !== undefined) this.#start(member)
   }
 
   /** Somebody asks whether we are there. */

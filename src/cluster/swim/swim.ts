@@ -132,6 +132,7 @@ export class Swim {
     counters.stalls += 1
     awareness.apply(1)
     timers.shift(lateMs)
+    this.#membership.shift(lateMs)
   }
 
   #handle(event: SwimEvent): void {
@@ -152,10 +153,10 @@ export class Swim {
   }
 
   #join(seeds: readonly MeshAddress[]): void {
-    if (this.#context.phase === 'gone') {
-      this.#own.comeBack()
-      this.#start()
-    }
+    const { phase, timers } = this.#context
+    if (phase === 'leaving') timers.delete('leave')
+    if (phase === 'leaving' || phase === 'gone') this.#own.comeBack()
+    if (phase === 'gone') this.#start()
     this.#sync.join(seeds)
   }
 

@@ -156,20 +156,19 @@ export class Sync {
     timers.set('seeds', nowMs + delayMs, () => this.#callSeeds())
   }
 
+  /** Who is alone calls several; who is not, one that is no member: another part may be there. */
   #callSeeds(): void {
     const { members, random } = this.#context
     this.#callLater()
     const isAlone = this.#isAlone()
-    if (!isAlone) {
-      this.#retryMs = FIRST_SEED_RETRY_MS
-      const isMember = (seed: MeshAddress) => members.others(member => !isGone(member)
-        && sameAddress(member.address, seed)).length > 0
-      if (this.#seeds.some(isMember)) return
-    }
-    const count = isAlone ? SEEDS_AT_ONCE : 1
-    const first = pick(random, Math.max(1, this.#seeds.length))
-    const seeds = [...this.#seeds.slice(first), ...this.#seeds.slice(0, first)]
-    for (const seed of seeds.slice(0, count)) this.#call(seed)
+    if (!isAlone) this.#retryMs = FIRST_SEED_RETRY_MS
+    const strangers = this.#seeds.filter(seed => {
+      const member = members.at(seed)
+      return member === undefined || isGone(member)
+    })
+    const first = pick(random, Math.max(1, strangers.length))
+    const seeds = [...strangers.slice(first), ...strangers.slice(0, first)]
+    for (const seed of seeds.slice(0, isAlone ? SEEDS_AT_ONCE : 1)) this.#call(seed)
   }
 
   #isAlone(): boolean {

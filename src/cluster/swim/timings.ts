@@ -25,7 +25,7 @@ export type SwimTimings = Readonly<{
   /** One member that failed is called, again and again. */
   reconnectIntervalMs: number
   reconnectTimeoutMs: number
-  /** Seeds are called when nobody else is alive; and when none of them is a member. */
+  /** Seeds are called when nobody else is alive, and less often those that are no members. */
   seedIntervalMs: number
   foreignSeedIntervalMs: number
   /** Between saying that we leave and being gone. */
