@@ -1,6 +1,6 @@
-// What can happen to a cluster, by a seed: hosts that crash and come back, move or get another name,
-// cuts in both directions and in one, processes that stand still, loss, doubles, overtaking. When it
-// is over everybody has to see everybody who is there, and nobody else.
+// What can happen to a cluster, by a seed: hosts that crash and come back, move or get another
+// name, cuts in both directions and in one, processes that stand still, loss, doubles, overtaking.
+// When it is over everybody has to see everybody who is there, and nobody else.
 import { makeRandom, pick, type Random32 } from '../base/prng.ts'
 import type { MeshAddress } from './mesh-address.ts'
 import { NO_KEEP_ALIVES, SimulatedCluster, type SimulatedNode } from './simulation.test-kit.ts'
@@ -47,7 +47,9 @@ class History {
     cluster.network.heal()
     for (const node of this.#paused) node.resume()
     const converges = cluster.converges(SETTLE_MAX_MS)
-    const tooLong = cluster.running.find(({ mesh: { swim } }) => swim.queued > swim.members().length)
+    const tooLong = cluster.running.find(({ mesh: { swim } }) => {
+      return swim.queued > swim.members().length
+    })
     if (converges && tooLong === undefined) return null
     const views = cluster.running.map(node => `${node.name} sees ${node.view().join(', ')}`)
     return [...this.#log, ...views, tooLong === undefined ? '' : `${tooLong.name} has a long queue`]

@@ -12,7 +12,8 @@ const LOSSY = { loss: 0.02, duplication: 0.01, reordering: 0.02 }
 const QUIET = { keepAliveTimings: NO_KEEP_ALIVES }
 const SEEDS = [1, 2, 3]
 /** More of them by TAPMESH_SEEDS=1000-2000. */
-const [FIRST_SEED = 1, LAST_SEED = 40] = (process.env['TAPMESH_SEEDS'] ?? '1-40').split('-').map(Number)
+const [FIRST_SEED = 1, LAST_SEED = 40] = (process.env['TAPMESH_SEEDS'] ?? '1-40')
+  .split('-').map(Number)
 
 /** Runs for seconds without a pause, and says when it is done before the next one begins. */
 function simulate(title: string, run: (t: ExecutionContext) => void): void {
@@ -70,7 +71,7 @@ for (const [nodes, withinMs] of [[3, 6400], [10, 7700], [50, 11_700]] as const) 
 const cuts: [nodes: number, part: number, forMs: number][] = [[3, 1, 5000], [3, 1, 60_000],
   [3, 2, 600_000], [10, 5, 60_000], [25, 3, 60_000], [50, 25, 60_000], [5, 2, 2 * 3_600_000]]
 for (const [nodes, part, forMs] of cuts) {
-  simulate(`${nodes} members, ${part} cut off for ${forMs / 1000} s, are one again within 2 s`, t => {
+  simulate(`${nodes} members, ${part} cut off for ${forMs / 1000} s, are one again in 2 s`, t => {
     for (const seed of forMs > 1e6 ? [1] : SEEDS) {
       const cluster = new SimulatedCluster({ seed, conditions: { loss: 0.02 }, mesh: QUIET })
       cluster.grow(nodes)

@@ -18,7 +18,8 @@ function benchWith(state: NodeState): Bench {
   return bench
 }
 
-const rules: [before: NodeState, message: PacketMessage, after: NodeState, incarnation: number][] = [
+type Rule = [before: NodeState, message: PacketMessage, after: NodeState, incarnation: number]
+const rules: Rule[] = [
   ['alive', alive('x', 9, 49), 'alive', 50],
   ['alive', alive('x', 9, 50), 'alive', 50],
   ['alive', alive('x', 9, 51), 'alive', 51],

@@ -16,6 +16,8 @@ const ANSWERS_PER_SECOND = 50
 export class OwnName {
   /** Told when our name is claimed for another address. */
   onElsewhere: (claim: AliveMessage) => void = () => {}
+  /** Told when a goodbye has been passed on for long enough. */
+  onGone: () => void = () => {}
   readonly #context: SwimContext
   readonly #post: Post
   readonly #answers = new Allowance(ANSWERS_PER_SECOND, 1000)
@@ -82,6 +84,7 @@ export class OwnName {
       this.#context.phase = 'gone'
       this.#context.effects.push({ type: 'gone' })
       tellChange(this.#context, 'left', self, 'we said so')
+      this.onGone()
     })
   }
 

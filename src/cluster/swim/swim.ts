@@ -102,6 +102,7 @@ export class Swim {
   }
 
   #connect(): void {
+    this.#own.onGone = () => this.#membership.forgetAll('we left')
     this.#own.onElsewhere = claim => this.#contests.openOwn(claim)
     this.#membership.onElsewhere = (claim, held) => this.#contests.open(claim, held)
     this.#contests.onWait = holder => {
