@@ -185,7 +185,8 @@ export class ClusterTrust {
     else if (step === 'sealing') this.#life.node.setKeys(this.meshKeys())
     if (this.#isBusy) return
     this.#isBusy = true
-    void this.#attend().catch(error => this.#host.log.debug({ err: error }, 'keys are fetched later'))
+    void this.#attend()
+      .catch(error => this.#host.log.debug({ err: error }, 'keys are fetched later'))
       .finally(() => { this.#isBusy = false })
   }
 
