@@ -1,4 +1,5 @@
 // Time is handed in, so that tests and the simulation own it.
+import { performance } from 'node:perf_hooks' // the global one is looked up anew in each call
 
 export interface Clock {
   /** Monotonic milliseconds; only differences mean something. */

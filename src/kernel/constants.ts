@@ -32,6 +32,9 @@ export const O_CLOEXEC = 0o2000000
 // linux/fcntl.h
 export const F_DUPFD_CLOEXEC = 1030
 
+// asm-generic/mman-common.h
+export const MADV_HUGEPAGE = 14
+
 // linux/magic.h
 export const NSFS_MAGIC = 0x6e736673
 

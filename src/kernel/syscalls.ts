@@ -136,3 +136,7 @@ export const mount = (source: string, target: string, type: string, flags: numbe
 
 const cUmount2 = libc.func('int umount2(const char *, int)')
 export const umount2 = (target: string, flags: number): number => answer(cUmount2(target, flags))
+
+const cMadvise = libc.func('int madvise(uintptr_t, size_t, int)')
+export const madvise = (address: number, octets: number, advice: number): number =>
+  answer(cMadvise(address, octets, advice))
