@@ -84,6 +84,48 @@ lab.test('a device that somebody took away is made again', async t => {
     [{ address: '02:42:0a:00:01:0b', mtu: 1450 }])
 })
 
+const inode = (where: string) => lab.out(where, 'readlink', '/proc/self/ns/net')
+
+lab.test('a namespace whose name somebody took away has it again, with all that is in it',
+  async t => {
+    await lab.bareTask(NODE, 'bare', 'mynet,ip=10.0.1.13')
+    await lab.out('node1/bare', 'sysctl', '-w', 'net.ipv4.ip_default_ttl=77')
+    const pid = await pidOf('echo')
+    const before = [await inode('node1/echo'), await inode('node1/bare')]
+    const takings = [
+      'ip netns del tm-echo; ip netns del tm-bare',
+      'ip netns del tm-echo; ip netns add tm-echo; umount /run/netns/tm-bare',
+    ]
+    for (const taking of takings) {
+      await lab.sh(NODE, taking)
+      await until(`the names are back after: ${taking}`, async () => {
+        const now = await Promise.all(['tm-echo', 'tm-bare'].map(netns =>
+          lab.run(NODE, 'ip', 'netns', 'exec', netns, 'readlink', '/proc/self/ns/net')))
+        return now.every(({ stdout }, n) => stdout === before[n])
+      })
+    }
+    await lab.daemon(NODE, 'kill')
+    await lab.out(NODE, 'ip', 'netns', 'del', 'tm-echo')
+    await lab.daemon(NODE, 'start')
+    t.equal(await inode('node1/echo'), before[0], 'a new daemon finds it by the process')
+    t.equal(await pidOf('echo'), pid)
+    t.match(await lab.out('node1/bare', 'cat', '/proc/sys/net/ipv4/ip_default_ttl'), '77')
+    for (const address of ['10.0.1.11', '10.0.1.13']) {
+      await untilReached(lab, 'node2/user', address)
+    }
+    await lab.tapmesh(NODE, 'rm', 'bare')
+  })
+
+lab.test('what runs in a namespace without a name ends with its task', async t => {
+  await lab.runTask(NODE, 'parent', 'mynet', 'sh', '-c', 'setsid sleep 4322 & sleep 4323')
+  const left = async () => (await lab.run(NODE, 'pgrep', '-f', 'sleep 432[23]')).stdout
+  await until('both run', async () => (await left()).trim().split('\n').length >= 2)
+  await lab.out(NODE, 'ip', 'netns', 'del', 'tm-parent')
+  await lab.tapmesh(NODE, 'rm', '-f', 'parent')
+  t.equal(await left(), '')
+  t.equal((await lab.out(NODE, 'ls', '/run/netns')).trim(), 'tm-echo')
+})
+
 lab.test('devices that go while tasks come and go cost the daemon nothing', async t => {
   const { pid } = await lab.status(NODE)
   await lab.sh(NODE, `

@@ -6,7 +6,7 @@ import { type TapFeatures, tapOffload } from '../kernel/features.ts'
 import { linkByName, setLink } from '../kernel/netlink/link.ts'
 import { deleteAddress, setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
-import { createNetns, deleteNetns, listNetns, withNetns } from '../kernel/netns.ts'
+import { deleteNetns, withNetns } from '../kernel/netns.ts'
 import { writeSysctl } from '../kernel/sysctl.ts'
 import { makeTap, type Tap, type TapSpec } from '../kernel/tap-device.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
@@ -16,9 +16,7 @@ export const NETNS_PREFIX = 'tm-'
 
 export const netnsOf = (task: Pick<TaskRecord, 'name'>): string => `${NETNS_PREFIX}${task.name}`
 
-/** Create the task's namespace with its loopback up; one that is there already is used. */
-export async function ensureNetns(netns: string): Promise<void> {
-  if (!listNetns().includes(netns)) createNetns(netns)
+export async function setLoopbackUp(netns: string): Promise<void> {
   await withRtnetlink(netns, rt => setLink(rt, 'lo', { up: true }))
 }
 

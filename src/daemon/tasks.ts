@@ -10,13 +10,14 @@ import { isProcess } from '../kernel/processes.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { Core } from './core.ts'
 import { Endings } from './endings.ts'
-import { closeTap, ensureNetns, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
+import { closeTap, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
 import {
   adoptProcess, exitCodeOf, killRest, logPath, signalTask, startProcess, type Started,
 } from './processes.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
+import { ensureNetns, restoreNetns } from './task-netns.ts'
 import { planTask } from './task-plan.ts'
 import { taskView } from './task-view.ts'
 import type { TaskSpec, TaskView } from './views.ts'
@@ -83,7 +84,7 @@ export class Tasks {
   /** Make the namespace and every endpoint that is not held yet, and publish them. */
   async attach(task: TaskRecord): Promise<void> {
     const netns = netnsOf(task)
-    await ensureNetns(netns)
+    await ensureNetns(this.#core, task)
     const opened = new Map<number, Tap>()
     try {
       for (const endpoint of task.endpoints) {
@@ -210,6 +211,7 @@ export class Tasks {
 
   /** Addresses, ports, leftover processes and the namespace of a task go. */
   async #detach(task: TaskRecord): Promise<void> {
+    if (task.complete) restoreNetns(this.#core, task) // what is left in it is found by its name
     const endpoints = task.endpoints
     task.endpoints = []
     this.#core.queueDrops.end(netnsOf(task), endpoints)

@@ -46,6 +46,7 @@ export const LOCK_NB = 4
 export const TUNSETIFF = 0x400454ca
 export const TUNSETPERSIST = 0x400454cb
 export const TUNSETOFFLOAD = 0x400454d0
+export const TUNGETDEVNETNS = 0x54e3
 export const TUNSETSTEERINGEBPF = 0x800454e0
 export const IFF_TAP = 0x0002
 export const IFF_MULTI_QUEUE = 0x0100

@@ -3,7 +3,7 @@
 //
 // setns(2) moves one thread. So whatever runs inside a namespace here is synchronous, and the
 // calling thread's own namespace is /proc/thread-self: /proc/self would be the main thread's.
-import { readlinkSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import { assert } from '../base/assert.ts'
 import {
@@ -68,6 +68,30 @@ export async function primeThreadPool(): Promise<void> {
  * behind
  */
 export function createNetns(name: string): void {
+  makeName(name, path => excursion(
+    () => checkResult('unshare', sys.unshare(CLONE_NEWNET), { name }, ROOT_HINT),
+    () => checkResult('mount', sys.mount(HERE, path, 'none', MS_BIND), { path }, ROOT_HINT),
+  ))
+}
+
+/**
+ * Give a namespace that lives a name, or another one.
+ * @param living where it shows, such as /proc/PID/ns/net
+ * @throws as createNetns
+ */
+export function nameNetns(name: string, living: string): void {
+  makeName(name, path => {
+    checkResult('mount', sys.mount(living, path, 'none', MS_BIND), { living, path }, ROOT_HINT)
+  })
+}
+
+/** What tells one network namespace from all others; null when there is none at `path`. */
+export function netnsInode(path: string): number | null {
+  return isNamespace(path) ? statSync(path).ino : null
+}
+
+/** @param mount puts the namespace on the file at `path` */
+function makeName(name: string, mount: (path: string) => void): void {
   checkNetnsName(name)
   shareNetnsDirectory()
   const path = pathOf(name)
@@ -78,10 +102,7 @@ export function createNetns(name: string): void {
   checkResult('open', fd, { path }, ROOT_HINT)
   sys.close(fd)
   try {
-    excursion(
-      () => checkResult('unshare', sys.unshare(CLONE_NEWNET), { name }, ROOT_HINT),
-      () => checkResult('mount', sys.mount(HERE, path, 'none', MS_BIND), { path }, ROOT_HINT),
-    )
+    mount(path)
   } catch (error) {
     sys.umount2(path, MNT_DETACH)
     unlinkIfThere(path)

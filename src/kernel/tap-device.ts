@@ -2,7 +2,8 @@
 import { KernelError } from '../base/errors.ts'
 import {
   EBUSY, EINVAL, ENOENT, EPERM, F_DUPFD_CLOEXEC, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR,
-  O_CLOEXEC, O_NONBLOCK, O_RDWR, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST, TUNSETSTEERINGEBPF,
+  O_CLOEXEC, O_NONBLOCK, O_RDWR, TUNGETDEVNETNS, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST,
+  TUNSETSTEERINGEBPF,
 } from './constants.ts'
 import { close, fcntl, ioctl, ioctlValue, open } from './syscalls.ts'
 
@@ -59,6 +60,16 @@ export function makeTap(spec: TapSpec): Tap {
     for (const fd of fds) close(fd)
     throw error
   }
+}
+
+/**
+ * The network namespace in which the device of an open TAP stands, wherever else it still shows.
+ * @returns a descriptor that the caller closes; null when the device is gone, or the kernel does
+ *          not tell
+ */
+export function openNetnsOfTap(fd: number): number | null {
+  const netns = ioctlValue(fd, TUNGETDEVNETNS, 0)
+  return netns < 0 ? null : netns
 }
 
 /** Attach to the device as it is, or make it as wanted. @returns whether it has many queues */
