@@ -301,7 +301,7 @@ export const anySpec: fc.Arbitrary<SuperSpec> = fc.record({
   protocol: fc.constantFrom(TCP as typeof TCP, UDP as typeof UDP),
   tags: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1,
     arbitrary: fc.constantFrom([0x8100000a], [0x88a80064, 0x8100e00a]) }),
-  options: often(10),
+  options: often(31),
   extension: fc.constantFrom(0, 43, 60),
   tos: octet,
   ttl: octet,
@@ -355,7 +355,7 @@ function transportHead(spec: SuperSpec): Uint8Array {
 
 function networkHead(spec: SuperSpec, from: Station, to: Station): Uint8Array {
   if (spec.version === 4) {
-    const head = new Uint8Array(20 + spec.options * 4).fill(1)
+    const head = new Uint8Array(20 + Math.min(spec.options, 10) * 4).fill(1)
     const view = viewOf(head)
     head.set([0x40 | (head.length / 4), spec.tos, 0, 0, 0, 0, 0, 0, spec.ttl, spec.protocol, 0, 0,
       ...from.address.split('.').map(Number), ...to.address.split('.').map(Number)])
@@ -363,7 +363,7 @@ function networkHead(spec: SuperSpec, from: Station, to: Station): Uint8Array {
     view.setUint16(6, spec.fragment)
     return head
   }
-  const extensions = Math.min(spec.options, 8)
+  const extensions = Math.min(spec.options, 31)
   const head = new Uint8Array(40 + extensions * 8)
   const view = viewOf(head)
   view.setUint32(0, 0x60000000 + spec.tos * 2 ** 20 + spec.flowLabel)

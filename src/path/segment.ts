@@ -46,9 +46,8 @@ export function largestSegment(view: DataView, frame: Frame): number {
   if (!isCuttable(view, frame, type, l4At, end) || size === 0) return -1
   const headOctets = l4At - frame.at + (isTcp ? tcpHeaderOctets(view, l4At, end - l4At)
     : UDP_HEADER_OCTETS)
-  // Without payload there would be no segment at all, and a head must fit into its slot.
+  // Without payload there would be no segment at all.
   if (headOctets >= frame.lengthOctets) return -1
-  if (headOctets + HEAD_LEAD_OCTETS > HEAD_SLOT_OCTETS) return -1
   return frame.lengthOctets < headOctets + size ? frame.lengthOctets : headOctets + size
 }
 
@@ -110,7 +109,7 @@ export function tunnelAlone(plane: Plane, network: number, member: number, flow:
     return tunnelSegments(plane, headerAt, member, flow, tos, true)
   }
   const isUdp = virtioChecksumOffset(view, frame.vnetAt) === UDP_CHECKSUM
-  const header = makeRoomForHead(plane) + HEAD_LEAD_OCTETS - VXLAN_HEADER_OCTETS
+  const header = makeRoomForHead(plane, 1) + HEAD_LEAD_OCTETS - VXLAN_HEADER_OCTETS
   view.setInt32(header, view.getInt32(headerAt))
   view.setInt32(header + 4, view.getInt32(headerAt + 4))
   markRemoteChecksum(view, header, start, isUdp)
@@ -156,10 +155,12 @@ function tunnelSegments(plane: Plane, headerAt: number, member: number, flow: nu
   const l4Sum = isTcp ? tcpBase(plane, l4At, l4HeadOctets) : udpBase(plane, l4At)
   const field = view.getUint16(l4At + (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM))
   const pseudo = pseudoBase(plane, l4At, field)
+  // Behind long extension headers a head may need more than one slot.
+  const slots = Math.ceil((HEAD_LEAD_OCTETS + headOctets) / HEAD_SLOT_OCTETS)
   let index = 0
   for (let at = frame.at + headOctets; at < end; at += size) {
     const octets = end - at < size ? end - at : size
-    const head = makeRoomForHead(plane)
+    const head = makeRoomForHead(plane, slots)
     copyHead(plane, head, headerAt, headOctets)
     const shift = head + HEAD_LEAD_OCTETS - frame.at
     finishIp(view, frame, shift, index, l4At - frame.l3At + l4HeadOctets + octets, l3Sum)
@@ -178,11 +179,11 @@ function tunnelSegments(plane: Plane, headerAt: number, member: number, flow: nu
   plane.counters[COUNT_SEGMENTED]! += index - 1
 }
 
-/** A head slot that no queued datagram uses; when all are in use, they are sent first. */
-function makeRoomForHead(plane: Plane): number {
-  if (plane.headsUsed === HEAD_SLOTS_MAX) flush(plane)
+/** Head slots, one behind the other, that no queued datagram uses; those are sent if need be. */
+function makeRoomForHead(plane: Plane, slots: number): number {
+  if (plane.headsUsed + slots > HEAD_SLOTS_MAX) flush(plane)
   const head = plane.heads + plane.headsUsed * HEAD_SLOT_OCTETS
-  plane.headsUsed += 1
+  plane.headsUsed += slots
   return head
 }
 
