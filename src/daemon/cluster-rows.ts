@@ -86,7 +86,7 @@ function noteMember(members: Map<number, MemberRow>, node: ClusterMember | undef
   const known = members.get(key)
   if (known === undefined) {
     members.set(key, { network, address, port: node.port, remoteChecksum: node.remoteChecksum,
-      promiscuous })
+      promiscuous, marksPartial: true })
   } else if (promiscuous) known.promiscuous = true
 }
 

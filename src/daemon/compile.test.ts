@@ -40,11 +40,12 @@ function compile(state: State, rows?: ClusterRows) {
   return compileRows(state, new Map(), 1, rows)
 }
 
-/** "network address port", with "p" for promiscuous and "c" for remote checksums. */
+/** "network address port", and "p" promiscuous, "c" remote checksums, "m" marks what is partial. */
 function membersOf(state: State, rows?: ClusterRows): string[] {
   return compile(state, rows).members.map(member =>
     `${member.network} ${formatIpv4(member.address)} ${member.port}`
-    + `${member.promiscuous === true ? ' p' : ''}${member.remoteChecksum === true ? ' c' : ''}`)
+    + `${member.promiscuous === true ? ' p' : ''}${member.remoteChecksum === true ? ' c' : ''}`
+    + `${member.marksPartial === true ? ' m' : ''}`)
 }
 
 test('without a cluster there is nobody else, and no network is strict', t => {
@@ -84,7 +85,7 @@ test('a node is a VTEP of the networks that it has endpoints in', t => {
       endpoint('10.0.1.6', '192.168.56.12', { network: 'blue' }),
       endpoint('10.0.1.7', '192.168.56.99'),
     ],
-  })), ['0 192.168.56.12 4789', '1 192.168.56.13 4790 p c', '1 192.168.56.12 4789'])
+  })), ['0 192.168.56.12 4789 m', '1 192.168.56.13 4790 p c m', '1 192.168.56.12 4789 m'])
 })
 
 test('an endpoint of a node that is no member is a row: nobody else has its MAC', t => {
@@ -104,7 +105,7 @@ test('a node that was also named by hand is what the cluster says, in its networ
   const vteps = [vtep('192.168.56.12', { port: 9 }), vtep('192.168.56.12', { network: 'red' })]
   t.deepEqual(membersOf(stateOf({ vteps }), cluster({ members: [node('192.168.56.12', 4791)],
     endpoints: [endpoint('10.0.1.2', '192.168.56.12')] })),
-  ['1 192.168.56.12 9 p', '0 192.168.56.12 4791'])
+  ['1 192.168.56.12 9 p', '0 192.168.56.12 4791 m'])
 })
 
 const DAMAGED: [name: string, over: Partial<RemoteEndpoint>][] = [

@@ -179,6 +179,6 @@ function isIntact(plane: Plane, key: number, l4At: number, l4Octets: number): bo
   const pseudo = foldSum(bundles.pseudo[key]! + l4Octets)
   const field = bundles.type[key] === GSO_UDP ? UDP_CHECKSUM_FIELD : TCP_CHECKSUM_FIELD
   // A partial checksum is the sender's word that the octets are good: see partial.ts.
-  if (ring.view.getUint16(l4At + field) === pseudo) return true
+  if (bundles.partial[key] !== 0 && ring.view.getUint16(l4At + field) === pseudo) return true
   return foldSum(pseudo + ring.sum(l4At, l4Octets)) === 0xffff
 }

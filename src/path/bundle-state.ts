@@ -27,6 +27,8 @@ export type Bundles = Readonly<{
   flags: Int32Array
   /** 1 when the first frame's checksums were found right. */
   verified: Int32Array
+  /** 1 when checksums of its frames may have been left partial. */
+  partial: Int32Array
   /** Folded sum of addresses and protocol, once verified. */
   pseudo: Int32Array
   /** The bundle that was begun last, -1 when it is closed; its VTEP and outer TOS, at index 0. */
@@ -43,8 +45,9 @@ export function makeBundles(): Bundles {
     open: new Int32Array(1), count: perBundle(), slot: perBundle(), type: perBundle(),
     at: perBundle(), lengthOctets: perBundle(), l4At: perBundle(), headOctets: perBundle(),
     size: perBundle(), octets: perBundle(), sequence: perBundle(), flags: perBundle(),
-    verified: perBundle(), pseudo: perBundle(), latest: new Int32Array(1).fill(-1),
-    latestSource: new Int32Array(1), latestTos: new Int32Array(1),
+    verified: perBundle(), partial: perBundle(), pseudo: perBundle(),
+    latest: new Int32Array(1).fill(-1), latestSource: new Int32Array(1),
+    latestTos: new Int32Array(1),
     pieceAt: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
     pieceOctets: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),
   }

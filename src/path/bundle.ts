@@ -35,8 +35,9 @@ export function deliverBundled(plane: Plane, slot: number): void {
   const key = flowHash(view, frame) & (BUNDLES - 1)
   const type = bundleType(plane)
   if (bundles.count[key] !== 0) {
-    const payload = type === bundles.type[key] && slot === bundles.slot[key]
-      ? continuation(plane, key, frame.at, frame.lengthOctets) : -1
+    const isAlike = type === bundles.type[key] && slot === bundles.slot[key]
+      && plane.mayBePartial === (bundles.partial[key] !== 0)
+    const payload = isAlike ? continuation(plane, key, frame.at, frame.lengthOctets) : -1
     if (payload >= 0) return append(plane, key, frame.at, payload)
     flushBundle(plane, key)
   }
@@ -95,6 +96,7 @@ function begin(plane: Plane, key: number, slot: number, type: number): void {
   bundles.octets[key] = payload
   bundles.count[key] = 1
   bundles.verified[key] = 0
+  bundles.partial[key] = plane.mayBePartial ? 1 : 0
   bundles.flags[key] = 0
   bundles.sequence[key] = type === GSO_UDP ? 0
     : (tcpSequence(plane.ring.view, frame.l4At) + payload) | 0
@@ -131,7 +133,7 @@ function flushBundle(plane: Plane, key: number): void {
   if (bundles.latest[0] === key) bundles.latest[0] = -1
   parseFrame(ring.view, bundles.at[key]!, bundles.lengthOctets[key]!, bundleFrame)
   if (count === 1) {
-    prepareForPort(plane, bundleFrame)
+    prepareForPort(plane, bundleFrame, bundles.partial[key] !== 0)
     return deliver(plane, bundles.slot[key]!, bundleFrame)
   }
   const headOctets = bundles.headOctets[key]!
@@ -175,6 +177,6 @@ function writeHead(plane: Plane, key: number): void {
 }
 
 function deliverSingle(plane: Plane, slot: number): void {
-  prepareForPort(plane, plane.frame)
+  prepareForPort(plane, plane.frame, plane.mayBePartial)
   deliver(plane, slot, plane.frame)
 }

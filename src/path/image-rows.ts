@@ -34,6 +34,8 @@ export type MemberRow = {
   port: number
   /** It finishes inner checksums for us: remote checksum offload, agreed on with it. */
   remoteChecksum?: boolean
+  /** It leaves no inner checksum partial but those that it marks so, as every node of ours. */
+  marksPartial?: boolean
   /** Machines that nobody was told of may be behind it, also in a strict network. */
   promiscuous?: boolean
 }

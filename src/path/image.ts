@@ -53,7 +53,8 @@ export const MEMBER_ADDRESS = 1
 export const MEMBER_PORT = 2
 export const MEMBER_REMOTE_CHECKSUM = 3
 export const MEMBER_PROMISCUOUS = 4
-export const MEMBER_WORDS = 5
+export const MEMBER_MARKS_PARTIAL = 5
+export const MEMBER_WORDS = 6
 
 // Whom the control plane has given a MAC and an address: the ports, and the remote endpoints.
 /** Network in the upper 16 bits, MAC high in the lower. */
@@ -144,9 +145,10 @@ function portWords(ports: PortRow[], slots: number): Int32Array {
 
 function memberWords(members: MemberRow[]): Int32Array {
   const words = new Int32Array(members.length * MEMBER_WORDS)
-  members.forEach(({ network, address, port, remoteChecksum, promiscuous }, n) => {
-    words.set([network, address, port, remoteChecksum === true ? 1 : 0,
-      promiscuous === true ? 1 : 0], n * MEMBER_WORDS)
+  members.forEach((member, n) => {
+    const { remoteChecksum = false, promiscuous = false, marksPartial = false } = member
+    words.set([member.network, member.address, member.port, remoteChecksum ? 1 : 0,
+      promiscuous ? 1 : 0, marksPartial ? 1 : 0], n * MEMBER_WORDS)
   })
   return words
 }

@@ -206,6 +206,7 @@ export class Lab {
         const other = others.find(one => one.address === member.address)
         member.promiscuous = other?.rows.ports.some(port =>
           port.promiscuous && port.network === member.network) ?? false
+        member.marksPartial = true
       }
       host.adopt()
     }

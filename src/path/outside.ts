@@ -4,7 +4,7 @@ import { ecnInner } from '../wire/ecn.ts'
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wire/ether.ts'
 import { setIpv4Tos } from '../wire/ipv4.ts'
 import { setIpv6TrafficClass } from '../wire/ipv6.ts'
-import { VXLAN_HEADER_OCTETS, vxlanVni } from '../wire/vxlan.ts'
+import { VXLAN_HEADER_OCTETS, vxlanHasRemoteChecksum, vxlanVni } from '../wire/vxlan.ts'
 import { continueLatest, deliverBundled, flushBundles } from './bundle.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
@@ -12,13 +12,14 @@ import {
 } from './counters.ts'
 import { floodPorts } from './flood.ts'
 import { type Frame, parseFrame } from './frame.ts'
-import { NETWORK_LEARNED_MAX, STATION_PLACE } from './image.ts'
+import { MEMBER_MARKS_PARTIAL, NETWORK_LEARNED_MAX, STATION_PLACE } from './image.ts'
 import { findLearned, FROM_UNDERLAY, learn } from './learned.ts'
 import { prepareForPort } from './partial.ts'
 import { deliver, drop, innerTos, type Plane } from './plane.ts'
 import { IS_UNKNOWN, vtepSourceFault } from './source.ts'
 import {
-  findMember, findNetwork, findStation, findStationByAddress, networkWord, stationWord,
+  findMember, findNetwork, findStation, findStationByAddress, memberWord, networkWord,
+  stationWord,
 } from './tables.ts'
 
 /** Receive one batch of datagrams and hand every frame to the local ports it is for. */
@@ -54,6 +55,8 @@ function open(plane: Plane, at: number, lengthOctets: number): void {
   const fault = vtepSourceFault(plane, network, member)
   if (fault >= 0) return drop(plane, fault)
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
+  plane.mayBePartial = memberWord(tables, member, MEMBER_MARKS_PARTIAL) === 0
+    || vxlanHasRemoteChecksum(view, at)
   if (fault === IS_UNKNOWN) {
     learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
       frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
@@ -89,13 +92,13 @@ function toOne(plane: Plane, network: number, vni: number): void {
   if (port >= 0) return deliverBundled(plane, port)
   // It may be for a machine behind a promiscuous endpoint that has not spoken yet. What was learned
   // from the underlay does not go back there: split horizon.
-  prepareForPort(plane, frame)
+  prepareForPort(plane, frame, plane.mayBePartial)
   if (floodPorts(plane, -1, network, true) === 0) drop(plane, DROP_UNKNOWN_MAC)
 }
 
 function toGroup(plane: Plane, network: number): void {
   const { frame, tables } = plane
-  prepareForPort(plane, frame)
+  prepareForPort(plane, frame, plane.mayBePartial)
   if (frame.etherType === ETHERTYPE_ARP) {
     const view = plane.ring.view
     const asked = arpOperation(view, frame.l3At, frame.l3Octets) === ARP_REQUEST

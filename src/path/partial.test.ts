@@ -131,3 +131,74 @@ test('a frame between two endpoints of one host keeps a header of zeros', t => {
   lab.run()
   t.is(hexOf(a!.take()!.vnetHeader), PLAIN)
 })
+
+// ---- VTEPs that mark what they leave partial ----
+
+const UNMARKED = '0800000000100100'
+const MARKED = '0820000000100100'
+
+/** What A gets of frames and VXLAN headers from a VTEP that marks, or from one that does not. */
+function arriveFrom(marksPartial: boolean, ...datagrams: [header: string, frame: Uint8Array][]) {
+  const lab = new Lab()
+  const host = lab.host(0)
+  const a = host.addEndpoint(A.address)
+  host.rows.members.forEach(member => { member.marksPartial = marksPartial })
+  host.adopt()
+  for (const [header, frame] of datagrams) {
+    host.receive(octetsOf(header + hexOf(frame)), lab.host(1).address)
+  }
+  lab.run()
+  const headers: string[] = []
+  for (let one = a.take(); one !== undefined; one = a.take()) headers.push(hexOf(one.vnetHeader))
+  return { headers, partial: host.count('checksum.partial'),
+    coalesced: host.count('frames.coalesced') }
+}
+
+for (const [name, type, l4, field, packet] of KINDS) {
+  test(`of a VTEP that marks what it leaves, only that is believed: ${name}`, t => {
+    const frame = ether(A.mac, B.mac, type, withChecksum(packet(payloadOf(100)), 'partial'))
+    t.deepEqual(arriveFrom(true, [UNMARKED, frame]), { headers: [PLAIN], partial: 0, coalesced: 0 })
+    t.deepEqual(arriveFrom(true, [MARKED, frame]),
+      { headers: [needsChecksum(l4, field)], partial: 1, coalesced: 0 })
+    t.deepEqual(arriveFrom(false, [MARKED, frame]),
+      { headers: [needsChecksum(l4, field)], partial: 1, coalesced: 0 })
+  })
+  test(`a whole checksum may look like a partial one, and is none: ${name}`, t => {
+    let whole = packet(payloadOf(0))
+    for (let word = 0; word < 0x10000; word++) {
+      const plain = packet(Uint8Array.of(word >> 8, word & 0xff))
+      whole = withChecksum(plain, 'right')
+      if (hexOf(whole) === hexOf(withChecksum(plain, 'partial'))) break
+    }
+    const frame = ether(A.mac, B.mac, type, whole)
+    t.deepEqual(arriveFrom(true, [UNMARKED, frame]).headers, [PLAIN])
+    t.deepEqual(arriveFrom(false, [UNMARKED, frame]).headers, [needsChecksum(l4, field)])
+  })
+}
+
+/** Segment `n` of a flow from B to A. */
+function segment(n: number, kind: 'right' | 'partial'): Uint8Array {
+  const message = tcp(80, 5000, payloadOf(100, n))
+  viewOf(message).setInt32(4, n * 100)
+  const words = { source: B.address, destination: A.address, protocol: 6, fragment: 0x4000 }
+  return ether(A.mac, B.mac, 0x0800, withChecksum(ipv4(words, message), kind))
+}
+
+const TRAINS: [name: string, marksPartial: boolean, coalesced: number,
+  datagrams: [header: string, kind: 'right' | 'partial'][]][] = [
+  ['partial, by value', false, 2, Array.from({ length: 3 }, () => [UNMARKED, 'partial'])],
+  ['partial, marked', true, 2, Array.from({ length: 3 }, () => [MARKED, 'partial'])],
+  ['whole', true, 2, Array.from({ length: 3 }, () => [UNMARKED, 'right'])],
+  ['partial by value, of who would have marked it', true, 0,
+    Array.from({ length: 3 }, () => [UNMARKED, 'partial'])],
+  ['marked and not, of who marks', true, 0, [[MARKED, 'partial'], [UNMARKED, 'right']]],
+  ['not marked and marked, of who marks', true, 0, [[UNMARKED, 'right'], [MARKED, 'partial']]],
+  ['marked and not, of who does not', false, 1, [[MARKED, 'partial'], [UNMARKED, 'right']]],
+]
+for (const [name, marksPartial, coalesced, datagrams] of TRAINS) {
+  test(`segments that follow one another are put together, or not: ${name}`, t => {
+    const frames = datagrams.map(([header, kind], n) =>
+      [header, segment(n, kind)] as [string, Uint8Array])
+    t.is(arriveFrom(marksPartial, ...frames).coalesced, coalesced)
+  })
+}

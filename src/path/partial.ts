@@ -5,6 +5,10 @@
 // Documentation/networking/checksum-offloads.rst), and on a link without real hardware, such as a
 // veth pair, nobody ever completes it. A UDP socket hands the packet over all the same. It is told
 // to the receiving kernel as what it is: VIRTIO_NET_HDR_F_NEEDS_CSUM.
+//
+// Such a device does not say so: the field is known by its value, which one whole checksum in
+// 65,536 has, too. That does no harm to good octets, but damage to such a frame would go unseen. So
+// of who is known to mark what it leaves partial (remote checksum offload), only that is believed.
 import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV4 } from '../wire/ether.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
@@ -18,13 +22,16 @@ import type { Plane } from './plane.ts'
 /**
  * Write the virtio header of a frame from the underlay. It stands apart, because in front of the
  * frame another one may end.
+ * @param mayBePartial  whether who sent it may have left its checksum partial
  */
-export function prepareForPort(plane: Plane, frame: Frame): void {
+export function prepareForPort(plane: Plane, frame: Frame, mayBePartial: boolean): void {
   const view = plane.ring.view
   frame.vnetAt = plane.vnet
   const field = frame.protocol === PROTOCOL_TCP ? TCP_CHECKSUM_FIELD
     : frame.protocol === PROTOCOL_UDP ? UDP_CHECKSUM_FIELD : -1
-  if (field < 0 || frame.l4Octets < field + 2) return clearVirtio(view, plane.vnet)
+  if (!mayBePartial || field < 0 || frame.l4Octets < field + 2) {
+    return clearVirtio(view, plane.vnet)
+  }
   const sum = view.getUint16(frame.l4At + field)
   if (sum === 0 || sum !== pseudoSum(view, frame)) return clearVirtio(view, plane.vnet)
   writeVirtioChecksum(view, plane.vnet, frame.l4At - frame.at, field)

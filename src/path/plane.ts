@@ -67,6 +67,8 @@ export type Plane = {
   /** The datagram that is being opened: its VTEP, and its outer TOS octet. */
   source: number
   tos: number
+  /** Whether its inner checksum may have been left partial. */
+  mayBePartial: boolean
   tables: Tables
   nowSeconds: number
   /** Entries of the learned table are still to age out in this second. */
@@ -113,6 +115,7 @@ export function makePlane(parts: PlaneParts): Plane {
     tables: makeTables(buildImage({ generation: 0, networks: [], ports: [], members: [] })),
     source: 0,
     tos: 0,
+    mayBePartial: false,
     nowSeconds: 0,
     ageing: false,
     icmpPerSecond,

@@ -4,11 +4,11 @@ import { makeRandom, pick, type Random32 } from '../base/prng.ts'
 import { hash3 } from './hash.ts'
 import {
   buildImage, INDEX_SEED, MEMBERS_MAX, MEMBER_ADDRESS, MEMBER_NETWORK, MEMBER_PORT,
-  MEMBER_PROMISCUOUS, NETWORK_FIRST_MEMBER, NETWORK_FIRST_PORT, NETWORK_LEARNED_MAX,
-  NETWORK_MEMBERS, NETWORK_MTU, NETWORK_PORTS, NETWORK_STRICT, NETWORK_VNI, NETWORKS_MAX, NOWHERE,
-  PORT_ADDRESS, PORT_FD, PORT_ID, PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK,
-  PORT_PROMISCUOUS, PORTS_MAX, REMOTES_MAX, STATION_ADDRESS, STATION_KEY, STATION_MAC_LOW,
-  STATION_PLACE,
+  MEMBER_MARKS_PARTIAL, MEMBER_PROMISCUOUS, NETWORK_FIRST_MEMBER, NETWORK_FIRST_PORT,
+  NETWORK_LEARNED_MAX, NETWORK_MEMBERS, NETWORK_MTU, NETWORK_PORTS, NETWORK_STRICT, NETWORK_VNI,
+  NETWORKS_MAX, NOWHERE, PORT_ADDRESS, PORT_FD, PORT_ID, PORT_LINK_LOCAL, PORT_MAC_HIGH,
+  PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS, PORTS_MAX, REMOTES_MAX, STATION_ADDRESS,
+  STATION_KEY, STATION_MAC_LOW, STATION_PLACE,
 } from './image.ts'
 import type { ImageRows, MemberRow, PortRow, RemoteRow } from './image-rows.ts'
 import {
@@ -63,6 +63,7 @@ function randomRows(random: Random32): ImageRows {
     const row = {
       network: pick(random, networkCount), address: (0xc0a83800 + pick(random, 64)) | 0,
       port: 1 + pick(random, 65_535), promiscuous: pick(random, 2) === 1,
+      marksPartial: pick(random, 2) === 1,
     }
     members.set(`${row.network} ${row.address}`, row)
   }
@@ -136,6 +137,7 @@ function difference(tables: Tables, rows: ImageRows): string {
     is('member address', memberWord(tables, row, MEMBER_ADDRESS), member.address)
     is('member port', memberWord(tables, row, MEMBER_PORT), member.port)
     is('promiscuous', memberWord(tables, row, MEMBER_PROMISCUOUS), member.promiscuous ? 1 : 0)
+    is('marks', memberWord(tables, row, MEMBER_MARKS_PARTIAL), member.marksPartial ? 1 : 0)
   }
   for (const port of rows.ports) differentPort(tables, port, is)
   const places = expectedPlaces(tables, rows)

@@ -5,7 +5,8 @@ import {
   vectorNames,
 } from './vectors.test-kit.ts'
 import {
-  vxlanVni, writeVxlan, VNI_MAX, VXLAN_HEADER_OCTETS, VXLAN_OVERHEAD_OCTETS,
+  markRemoteChecksum, vxlanHasRemoteChecksum, vxlanVni, writeVxlan, VNI_MAX, VXLAN_HEADER_OCTETS,
+  VXLAN_OVERHEAD_OCTETS,
 } from './vxlan.ts'
 
 for (const name of vectorNames()) {
@@ -28,6 +29,17 @@ const rows: [name: string, octets: string, vni: number][] = [
 for (const [name, octets, vni] of rows) {
   test(`vxlan vni: ${name}`, t => t.is(vxlanVni(ringOf(octets), AT), vni))
 }
+
+test('a header says whether a checksum is left to the receiver', t => {
+  const dv = ringOf('0800000000100100')
+  t.false(vxlanHasRemoteChecksum(dv, AT))
+  markRemoteChecksum(dv, AT, 34, false)
+  t.true(vxlanHasRemoteChecksum(dv, AT))
+  t.is(vxlanVni(dv, AT), 4097)
+  for (const [octets, has] of [['08df0000001001ff', false], ['0820000000100100', true]] as const) {
+    t.is(vxlanHasRemoteChecksum(ringOf(octets), AT), has)
+  }
+})
 
 test('the largest network number does not run into its neighbours', t => {
   t.is(overNoise(8, noise => writeVxlan(noise, AT, VNI_MAX)), '08000000ffffff00')

@@ -39,6 +39,11 @@ export function markRemoteChecksum(
   dv.setUint8(at + RCO_FIELD, (checksumStart >> 1) | (isUdp ? RCO_UDP : 0))
 }
 
+/** Whether the header at `at` says that the receiver is to finish an inner checksum. */
+export function vxlanHasRemoteChecksum(dv: DataView, at: number): boolean {
+  return (dv.getUint8(at + 1) & RCO_FLAG) !== 0
+}
+
 /** Write a header with the I flag, network `vni` (0 to VNI_MAX), and reserved bits zero. */
 export function writeVxlan(dv: DataView, at: number, vni: number): void {
   dv.setInt32(at, I_FLAG << 24)
