@@ -1,6 +1,6 @@
 // Frames for the tests of the packet path, made from plain words. Checksums are right unless a test
 // makes them wrong.
-import { macOfAddress, parseIpv4, parseMac } from '../base/text.ts'
+import { linkLocalWords, macOfAddress, parseIpv4, parseMac } from '../base/text.ts'
 import { ARP_OCTETS, writeArp } from '../wire/arp.ts'
 import {
   complementSum, foldSum, pseudoSumIpv4, pseudoSumIpv6, sumOctets,
@@ -179,4 +179,23 @@ export function arpRequest(from: Station, address: string, tags?: readonly numbe
 /** `from` answers `to`. */
 export function arpReply(from: Station, to: Station): Uint8Array {
   return arpFrame(to.mac, from.mac, 2, from, to)
+}
+
+/**
+ * `from` says to `to` that `target` is at its MAC: a neighbour advertisement, of 32 octets, or
+ * fewer; behind a hop-by-hop header, or not.
+ */
+export function advertisement(from: Station, to: Station, target: Words4, octets = 32,
+  isBehind = false): Uint8Array {
+  const message = new Uint8Array(32)
+  const view = viewOf(message)
+  view.setInt32(0, 136 << 24)
+  view.setInt32(4, 0x60000000)
+  target.forEach((word, i) => view.setInt32(8 + i * 4, word))
+  view.setUint16(24, 0x0201)
+  writeMac(view, 26, ...parseMac(from.mac))
+  const [source, destination] = [linkLocalWords(from.mac), linkLocalWords(to.mac)]
+  const options = isBehind ? [58, 0, 1, 4, 0, 0, 0, 0] : []
+  return ipv6Frame(from, to, { source, destination, nextHeader: isBehind ? 0 : 58 },
+    Uint8Array.of(...options, ...message.subarray(0, octets)))
 }

@@ -5,6 +5,7 @@ import {
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wire/ether.ts'
 import { ipv4Source } from '../wire/ipv4.ts'
 import { ipv6Word, PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
+import { ndpTargetWord } from '../wire/ndp.ts'
 import { answerSolicitation, switchArp } from './answer.ts'
 import {
   COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP, DROP_SOURCE_IS_GROUP,
@@ -19,7 +20,7 @@ import {
 import { findLearned, learn } from './learned.ts'
 import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
 import { largestSegment, tunnelAlone } from './segment.ts'
-import { addressFault } from './source.ts'
+import { addressFault, advertisementAt, holdsTarget } from './source.ts'
 import { findMember, findStation, networkWord, portWord, stationWord } from './tables.ts'
 import { answerTooLarge } from './too-large.ts'
 
@@ -82,7 +83,8 @@ function sourceFault(plane: Plane, slot: number, frame: Frame): number {
   if (frame.etherType === ETHERTYPE_ARP) return arpFault(plane, slot, frame)
   if (frame.etherType === ETHERTYPE_IPV6) {
     if (frame.ipHeaderOctets === 0) return DROP_MALFORMED
-    return isOwnLinkLocal(plane, slot, frame) ? -1 : DROP_SPOOFED_ADDRESS
+    return isOwnLinkLocal(plane, slot, frame) ? advertisementFault(plane, slot, frame)
+      : DROP_SPOOFED_ADDRESS
   }
   return -1
 }
@@ -96,6 +98,19 @@ function arpFault(plane: Plane, slot: number, frame: Frame): number {
   // A probe before an address is taken has sender 0: RFC 5227 section 1.1.
   const own = sender === 0 || sender === portWord(plane.tables, slot, PORT_ADDRESS)
   return own ? -1 : DROP_SPOOFED_ADDRESS
+}
+
+/** Who says where an IPv6 address is says so of its own. */
+function advertisementFault(plane: Plane, slot: number, frame: Frame): number {
+  const view = plane.ring.view
+  const at = advertisementAt(view, frame)
+  if (at < 0) return -1
+  if (!holdsTarget(frame, at)) return DROP_MALFORMED
+  for (let i = 0; i < 4; i++) {
+    const word = ndpTargetWord(view, at, i)
+    if (word !== portWord(plane.tables, slot, PORT_LINK_LOCAL + i)) return DROP_SPOOFED_ADDRESS
+  }
+  return -1
 }
 
 /** Duplicate address detection sends from the unspecified address: RFC 4862 section 5.4.2. */

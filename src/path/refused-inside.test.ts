@@ -6,8 +6,8 @@ import { ETHERTYPE_IPV6 } from '../wire/ether.ts'
 import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
 import type { DropName } from './counter-names.ts'
 import {
-  arpFrame, arpReply, arpRequest, BROADCAST, ether, ipv6, ipv6Frame, NO_MAC, payloadOf, station,
-  udp, udpFrame, VLAN_10, type Words4,
+  advertisement, arpFrame, arpReply, arpRequest, BROADCAST, ether, ipv6, ipv6Frame, NO_MAC,
+  payloadOf, station, udp, udpFrame, VLAN_10, type Words4,
 } from './frames.test-kit.ts'
 import { Lab } from './lab.test-kit.ts'
 
@@ -49,6 +49,8 @@ const GOOD: [name: string, frame: Uint8Array][] = [
   ['an ARP probe', arpFrame(BROADCAST, A.mac, 1, { mac: A.mac, address: '0.0.0.0' },
     { mac: NO_MAC, address: '10.0.1.2' })],
   ['gratuitous ARP', arpRequest(A, A.address)],
+  ['a neighbour advertisement of its own', advertisement(A, B, OWN)],
+  ['a neighbour advertisement of its own, behind an option', advertisement(A, B, OWN, 24, true)],
   ['what is not IP at all', ether(B.mac, A.mac, 0x88b5, payloadOf(46))],
 ]
 for (const [name, frame] of GOOD) {
@@ -80,6 +82,11 @@ const SPOOFED: [name: string, frame: Uint8Array, drop: DropName][] = [
     arpFrame(BROADCAST, A.mac, 1, { ...A, address: B.address }, B), 'spoofed_address'],
   ['the link-local address of another', v6(TO_B), 'spoofed_address'],
   ['a global IPv6 address', v6(GLOBAL), 'spoofed_address'],
+  ['a neighbour advertisement of another', advertisement(A, B, TO_B), 'spoofed_address'],
+  ['a neighbour advertisement of another, behind an option', advertisement(A, B, TO_B, 32, true),
+    'spoofed_address'],
+  ['a neighbour advertisement of a global address', advertisement(A, B, GLOBAL),
+    'spoofed_address'],
   ['a group as IPv6 source', v6(ALL_NODES), 'spoofed_address'],
   ['a link-local address with one bit wrong', v6([OWN[0], OWN[1], OWN[2], OWN[3] ^ 1]),
     'spoofed_address'],
@@ -107,6 +114,8 @@ const BROKEN: [name: string, frame: Uint8Array][] = [
   ['half an IPv6 header', cut(v6(OWN), 14 + 39)],
   ['less than the IPv6 payload length', cut(v6(OWN), 14 + 50)],
   ['IPv4 that says IPv6', ether(B.mac, A.mac, ETHERTYPE_IPV6, octetsOf('45'.repeat(60)))],
+  ['a neighbour advertisement without its target', advertisement(A, B, OWN, 23)],
+  ['a neighbour advertisement of one octet', advertisement(A, B, OWN, 1, true)],
   ['half an ARP message', cut(arpRequest(A, B.address), 14 + 27)],
   ['ARP for something else than IPv4',
     ether(BROADCAST, A.mac, 0x0806, octetsOf(`000186dd0610${'00'.repeat(40)}`))],

@@ -5,11 +5,15 @@ import {
   arpOperation, arpSenderAddress, arpSenderMacHigh, arpSenderMacLow,
 } from '../wire/arp.ts'
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ether.ts'
-import { ipv4Source } from '../wire/ipv4.ts'
-import { ipv6Word, linkLocalMacHigh, linkLocalMacLow } from '../wire/ipv6.ts'
+import { ipv4Source, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
+import {
+  IPV6_SOURCE, ipv6Upper, linkLocalMacHigh, linkLocalMacLow, PROTOCOL_ICMPV6,
+} from '../wire/ipv6.ts'
+import { isNeighbourAdvertisement, NDP_OCTETS, NDP_TARGET } from '../wire/ndp.ts'
 import {
   DROP_MALFORMED, DROP_SOURCE_IS_LOCAL, DROP_UNKNOWN_SOURCE, DROP_WRONG_VTEP,
 } from './counters.ts'
+import type { Frame } from './frame.ts'
 import {
   MEMBER_PROMISCUOUS, NETWORK_STRICT, STATION_ADDRESS, STATION_PLACE,
 } from './image.ts'
@@ -87,21 +91,56 @@ function arpFault(plane: Plane, network: number, place: number, isPromiscuous: b
   return ownerFault(tables, place, isPromiscuous, findStationByAddress(tables, network, sender))
 }
 
-/** A link-local address is given with the MAC that it is made of; no other is given to anybody. */
 function ipv6Fault(plane: Plane, network: number, place: number, isPromiscuous: boolean): number {
-  const { frame, tables } = plane
+  const { frame } = plane
   const view = plane.ring.view
   const at = frame.l3At
   if (frame.ipHeaderOctets === 0) return DROP_MALFORMED
-  const high = linkLocalMacHigh(ipv6Word(view, at, 0), ipv6Word(view, at, 1),
-    ipv6Word(view, at, 2), ipv6Word(view, at, 3))
-  const low = linkLocalMacLow(ipv6Word(view, at, 2), ipv6Word(view, at, 3))
+  const fault = ipv6AddressFault(plane, network, place, isPromiscuous, at + IPV6_SOURCE)
+  if (fault >= 0) return fault
+  const advertisement = advertisementAt(view, frame)
+  if (advertisement < 0) return -1
+  if (!holdsTarget(frame, advertisement)) return DROP_MALFORMED
+  return ipv6AddressFault(plane, network, place, isPromiscuous, advertisement + NDP_TARGET)
+}
+
+/** A link-local address is given with the MAC that it is made of; no other is given to anybody. */
+function ipv6AddressFault(plane: Plane, network: number, place: number, isPromiscuous: boolean,
+  at: number): number {
+  const { frame, tables } = plane
+  const view = plane.ring.view
+  const word0 = view.getInt32(at)
+  const word1 = view.getInt32(at + 4)
+  const word2 = view.getInt32(at + 8)
+  const word3 = view.getInt32(at + 12)
+  const high = linkLocalMacHigh(word0, word1, word2, word3)
   if (high >= 0) {
+    const low = linkLocalMacLow(word2, word3)
     if (high === frame.sourceHigh && low === frame.sourceLow) return -1
     return ownerFault(tables, place, isPromiscuous, findStation(tables, network, high, low))
   }
   // Duplicate address detection sends from the unspecified address: RFC 4862 section 5.4.2.
-  const isUnspecified = (ipv6Word(view, at, 0) | ipv6Word(view, at, 1) | ipv6Word(view, at, 2)
-    | ipv6Word(view, at, 3)) === 0
+  const isUnspecified = (word0 | word1 | word2 | word3) === 0
   return isUnspecified || isPromiscuous ? -1 : DROP_UNKNOWN_SOURCE
+}
+
+/**
+ * Where the neighbour advertisement in `frame`, which is well-formed IPv6, begins, or -1. It says
+ * "this address is at this MAC", as ARP does, so who may send it is looked at in the same way.
+ */
+export function advertisementAt(view: DataView, frame: Frame): number {
+  let at = frame.l4At
+  if (frame.protocol !== PROTOCOL_ICMPV6) {
+    if (frame.protocol === PROTOCOL_TCP || frame.protocol === PROTOCOL_UDP) return -1
+    const upper = ipv6Upper(view, frame.l3At, frame.l4Octets)
+    if (upper < 0 || (upper & 0xff) !== PROTOCOL_ICMPV6) return -1
+    at = frame.l3At + (upper >> 8)
+  }
+  const octets = frame.l4At + frame.l4Octets - at
+  return isNeighbourAdvertisement(view, at, octets) ? at : -1
+}
+
+/** Whether the advertisement at `at` is long enough to have a target. */
+export function holdsTarget(frame: Frame, at: number): boolean {
+  return frame.l4At + frame.l4Octets - at >= NDP_OCTETS
 }

@@ -7,8 +7,8 @@ import { writeVxlan } from '../wire/vxlan.ts'
 import { hexOf } from '../wire/vectors.test-kit.ts'
 import type { DropName } from './counter-names.ts'
 import {
-  arpFrame, arpRequest, BROADCAST, ether, ipv4, ipv6Frame, payloadOf, station, type Station, tcp,
-  udpFrame, viewOf, withChecksum, type Words4,
+  advertisement, arpFrame, arpRequest, BROADCAST, ether, ipv4, ipv6Frame, payloadOf, station,
+  type Station, tcp, udpFrame, viewOf, withChecksum, type Words4,
 } from './frames.test-kit.ts'
 import { Lab, type LabEndpoint, type LabOptions, VNI } from './lab.test-kit.ts'
 
@@ -85,6 +85,15 @@ const FROM_B: Case[] = [
   ['IPv6 from an address of this host', ({ a, b }) => v6(b, a, a.linkLocal), 'source_is_local'],
   ['IPv6 from the address of an unknown MAC', ({ a, b }) =>
     v6(b, a, linkLocalWords(STRANGER.mac)), 'unknown_source'],
+  ['where it is itself', ({ a, b }) => advertisement(b, a, b.linkLocal)],
+  ['where the endpoint of another VTEP is', ({ a, b, c }) => advertisement(b, a, c.linkLocal),
+    'wrong_vtep'],
+  ['where an endpoint of this host is, behind an option', ({ a, b }) =>
+    advertisement(b, a, a.linkLocal, 32, true), 'source_is_local'],
+  ['where an address is that nobody gives', ({ a, b }) =>
+    advertisement(b, a, [0xfd000001 | 0, 0, 0, 3]), 'unknown_source'],
+  ['where something is, and not what', ({ a, b }) => advertisement(b, a, b.linkLocal, 23),
+    'malformed'],
   ['IPv6 from an address that nobody gives', ({ a, b }) => v6(b, a, [0xfd000001 | 0, 0, 0, 3]),
     'unknown_source'],
 ]
@@ -122,6 +131,10 @@ const FROM_C: Case[] = [
   ['ARP that takes the MAC of another VTEP', ({ a, b }) => arpFrame(a.mac, STRANGER.mac, 2,
     { mac: b.mac, address: STRANGER.address }, a), 'wrong_vtep'],
   ['IPv6 that takes the address of another VTEP', ({ a, b }) => v6(STRANGER, a, b.linkLocal),
+    'wrong_vtep'],
+  ['where somebody behind it is', ({ a, c }) =>
+    advertisement(c, a, linkLocalWords(STRANGER.mac))],
+  ['where the endpoint of another VTEP is', ({ a, b }) => advertisement(STRANGER, a, b.linkLocal),
     'wrong_vtep'],
   ['IPv6 that takes an address of this host', ({ a }) => v6(STRANGER, a, a.linkLocal),
     'source_is_local'],

@@ -35,6 +35,11 @@ export function isNeighbourSolicitation(
     && icmpCode(dv, at) === 0 && ipv6HopLimit(dv, ipv6At) === HOP_LIMIT
 }
 
+/** Whether the ICMPv6 message at `at` is a neighbour advertisement, whole or not. */
+export function isNeighbourAdvertisement(dv: DataView, at: number, octets: number): boolean {
+  return octets > 0 && icmpType(dv, at) === ICMPV6_NEIGHBOUR_ADVERTISEMENT
+}
+
 /** Word `which`, 0 to 3, of the address that a solicitation or advertisement is about; signed. */
 export function ndpTargetWord(dv: DataView, at: number, which: number): number {
   return dv.getInt32(at + NDP_TARGET + (which << 2))
