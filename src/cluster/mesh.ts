@@ -155,11 +155,14 @@ export class Mesh {
       this.counters.userTooLarge += 1
     } else {
       this.counters.userOut += 1
-      const part = encodeMessage({ type: 'user', octets })
-      const isChecked = member.versions.protocolMax >= CHECKSUM_PROTOCOL
-      return this.#datagram(member.address, [part], isChecked)
+      return this.#userDatagram(member, octets)
     }
     if (isReliable) this.#effects.push({ type: 'undelivered', to, reason: 'it is no live member' })
+  }
+
+  #userDatagram({ address, versions }: MemberView, octets: Uint8Array): void {
+    const part = encodeMessage({ type: 'user', octets })
+    this.#datagram(address, [part], versions.protocolMax >= CHECKSUM_PROTOCOL)
   }
 
   #deliver(member: MemberView, octets: Uint8Array): void {
@@ -201,10 +204,12 @@ export class Mesh {
 
   #kept(effects: readonly KeepAliveEffect[]): void {
     for (const effect of effects) {
-      const { type } = effect
-      if (type === 'send') this.#send(effect.to, effect.octets, false)
-      else if (type === 'heard') this.#swim(effect)
-      else {
+      if (effect.type === 'heard') {
+        this.#swim(effect)
+      } else if (effect.type === 'send') {
+        const member = this.swim.member(effect.to)
+        if (member !== undefined) this.#userDatagram(member, effect.octets)
+      } else {
         this.#effects.push(effect)
         // Whether it lives is for SWIM to say, and better soon.
         if (effect.reason === 'silent') this.#swim({ type: 'doubt', name: effect.name })
@@ -227,10 +232,9 @@ export class Mesh {
 
   #exchange(to: MeshAddress, message: StreamMessage, awaitsAnswer: boolean, timeoutMs: number,
     whose: { swimId: number } | { to: string }): void {
-    this.#exchangeId += 1
-    this.#exchanges.set(this.#exchangeId, whose)
+    const id = ++this.#exchangeId
+    this.#exchanges.set(id, whose)
     const octets = this.#envelope.stream(message, 'caller')
-    const id = this.#exchangeId
     this.#effects.push({ type: 'exchange', id, to, octets, awaitsAnswer, timeoutMs })
   }
 

@@ -21,9 +21,9 @@ export class GossipQueue {
     this.#news.delete(subject)
   }
 
-  /** Is there anything that nobody was told yet? */
-  hasFresh(): boolean {
-    for (const { transmits } of this.#news.values()) if (transmits === 0) return true
+  /** Is there anything that was told less often than this? */
+  hasBelow(count: number): boolean {
+    for (const { transmits } of this.#news.values()) if (transmits < count) return true
     return false
   }
 

@@ -10,6 +10,8 @@ import { isGone, type Member } from './members.ts'
 /** Around several messages, and around each of them (net.go, compoundMsg). */
 const COMPOUND_OCTETS = 2
 const COMPOUND_PART_OCTETS = 2
+/** News that was told to fewer than so many times the eager ones is told again sooner. */
+const YOUNG_ROUNDS = 3
 /** Since this protocol a checksum is understood. */
 const CHECKSUM_PROTOCOL = 5
 
@@ -47,13 +49,15 @@ export class Post {
   settle(): void {
     const { members, nowMs, queue, timers, timings } = this.#context
     if (queue.size === 0) return
-    if (!timers.has('gossip') && members.has(member => this.#isTold(member))) {
-      timers.set('gossip', nowMs + timings.gossipIntervalMs, () => this.#gossip())
+    const isYoung = queue.hasBelow(YOUNG_ROUNDS * timings.eagerNodes)
+    const gossipMs = nowMs + (isYoung ? timings.youngGossipIntervalMs : timings.gossipIntervalMs)
+    if (timers.atMs('gossip') > gossipMs && members.has(member => this.#isTold(member))) {
+      timers.set('gossip', gossipMs, () => this.#gossip())
     }
-    if (!queue.hasFresh() || !members.has(member => !isGone(member))) return
+    if (!queue.hasBelow(1) || !members.has(member => !isGone(member))) return
     const dueMs = this.#lastEagerMs + timings.eagerIntervalMs
     if (dueMs <= nowMs) this.#eager()
-    if (queue.hasFresh() && !timers.has('eager')) {
+    if (queue.hasBelow(1) && !timers.has('eager')) {
       timers.set('eager', Math.max(dueMs, nowMs + timings.eagerIntervalMs), () => this.#eager())
     }
   }

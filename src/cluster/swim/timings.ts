@@ -22,6 +22,8 @@ export type SwimTimings = Readonly<{
   /** News is passed on at once to so many, but not more often than this. */
   eagerNodes: number
   eagerIntervalMs: number
+  /** And gossiped sooner at first. */
+  youngGossipIntervalMs: number
   /** One member that failed is called, again and again. */
   reconnectIntervalMs: number
   reconnectTimeoutMs: number
@@ -61,6 +63,7 @@ export const LAN_TIMINGS: SwimTimings = Object.freeze({
 
   eagerNodes: 3,
   eagerIntervalMs: 20,
+  youngGossipIntervalMs: 50,
   reconnectIntervalMs: 1000,
   reconnectTimeoutMs: 2000,
   seedIntervalMs: 10_000,
