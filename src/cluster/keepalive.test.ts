@@ -95,6 +95,15 @@ test('who is silent is in doubt within a second, and not when it is heard again'
   t.is(wires.members.get('a')?.tunnel(wires.nowMs, 'b')?.doubt, null)
 })
 
+test('nothing is left of a doubt when a member is gone', t => {
+  const wires = new Wires(['a', 'b'])
+  wires.runFor(3000)
+  wires.passes = () => false
+  wires.runFor(2000)
+  const effects = wires.members.get('a')!.setPeers(wires.nowMs, [])
+  t.like(effects[0], { type: 'doubt', name: 'b', reason: null })
+})
+
 test('a loss in one direction is seen at both ends', t => {
   const wires = new Wires(['a', 'b', 'c'])
   wires.runFor(5000)

@@ -23,7 +23,7 @@ export type KeepAliveCounters = Record<(typeof KEEP_ALIVE_COUNTERS)[number], num
 export type KeepAliveEffect =
   | Readonly<{ type: 'send'; to: string; octets: Uint8Array }>
   | Readonly<{ type: 'heard'; name: string }>
-  /** `reason` null: no doubt any more. */
+  /** `reason` null: no doubt any more, or no member. */
   | Readonly<{ type: 'doubt'; name: string; reason: DoubtReason | null; silentMs: number }>
 
 /** What is known of one tunnel. */
@@ -74,7 +74,7 @@ export class KeepAlive {
   setPeers(nowMs: number, names: readonly string[]): KeepAliveEffect[] {
     return this.#do(() => {
       const known = new Set(names)
-      for (const name of this.#peers.keys()) if (!known.has(name)) this.#peers.delete(name)
+      for (const peer of this.#peers.values()) if (!known.has(peer.name)) this.#drop(nowMs, peer)
       const { sentTo, listenedTo } = neighbours(this.#name, names, this.#timings.peersMax)
       for (const name of names) {
         const peer = this.#peers.get(name) ?? makeTunnelPeer(name)
@@ -139,6 +139,14 @@ export class KeepAlive {
     this.#effects = []
     work()
     return this.#effects
+  }
+
+  /** Who is no member is not in doubt: that would be left over when it comes back. */
+  #drop(nowMs: number, peer: TunnelPeer): void {
+    this.#peers.delete(peer.name)
+    if (peer.doubt === null) return
+    const silentMs = nowMs - peer.heardMs
+    this.#effects.push({ type: 'doubt', name: peer.name, reason: null, silentMs })
   }
 
   #round(nowMs: number): void {
