@@ -9,6 +9,11 @@ export class ReplayWindow {
   #epoch = -1
   #highest = -1
 
+  /** The newest epoch; -1 for none. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** The highest number of this epoch; -1 for none. */
   get highest(): number {
     return this.#highest

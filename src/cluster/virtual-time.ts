@@ -32,13 +32,18 @@ export class VirtualTime implements Clock {
       const first = this.#heap[0]
       if (first === undefined || first.atMs > untilMs) break
       this.#pop()
-      this.#nowMs = first.atMs
+      this.#nowMs = Math.max(this.#nowMs, first.atMs)
       if (first.run === undefined) continue
       first.run()
       count += 1
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs)
     return count
+  }
+
+  /** Time passes in which nobody gets to run; what was due is late then. */
+  leap(byMs: number): void {
+    this.#nowMs += byMs
   }
 
   /** Runs in small steps until `holds`; false when it does not hold within `withinMs`. */

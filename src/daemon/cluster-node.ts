@@ -159,7 +159,7 @@ export class ClusterNode {
     const { log, onEvent, onMembers } = this.#parts
     switch (news.type) {
       case 'user':
-        if (news.from !== null && news.octets[0] === TABLES_MESSAGE) {
+        if (news.octets[0] === TABLES_MESSAGE) {
           this.#step({ type: 'message', from: news.from, octets: news.octets })
         }
         return
@@ -221,7 +221,7 @@ export class ClusterNode {
       case 'persist': return store.save(effect.change)
       case 'send':
         return this.#driver.handle({ type: 'send', to: effect.to, octets: effect.octets,
-          reliable: effect.isReliable })
+          reliable: effect.reliable })
       case 'changed': return onRows(effect.changes)
       case 'epoch':
         this.#epoch = effect.epoch

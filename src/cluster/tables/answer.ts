@@ -4,7 +4,8 @@ import { Bodies, type Body, encodeRow } from './bodies.ts'
 import { encodeList, encodeSums, encodeWant, type Item, type Listed, type Root }
   from './item-codec.ts'
 import type { TablesCounters } from './counters.ts'
-import { type Held, listedOf } from './held.ts'
+import { listedOf } from './epochs.ts'
+import type { Held } from './held.ts'
 import { BRANCHES, DEPTH_MAX, type Entry, lastOf, partOf, type Sums } from './key-tree.ts'
 import type { Replica, Table } from './replica.ts'
 import type { Row } from './rows.ts'
@@ -114,7 +115,8 @@ export class Answer {
 
   #list(table: Table, first: number, last: number): void {
     const listed: Listed[] = []
-    for (const { row } of table.tree.entries(first, last)) {
+    for (const { isFaded, row } of table.tree.entries(first, last)) {
+      if (isFaded) continue
       const held = this.#parts.held.get(row.table, row.key)
       const own = listedOf(row)
       listed.push(held !== undefined && compareListed(held, own) > 0 ? held : own)
@@ -133,7 +135,7 @@ export class Answer {
       const their = theirs.get(entry.row.key)
       theirs.delete(entry.row.key)
       if (their === undefined) {
-        this.#push.add(entry)
+        if (!entry.isFaded) this.#push.add(entry)
         continue
       }
       const own = listedOf(entry.row)

@@ -4,8 +4,10 @@
 // because the power was off everywhere, everything is kept.
 
 export const TOMBSTONE_MS = 24 * 3_600_000
-/** Nobody was heard for longer than this, this process running or not. */
+/** Less than half of the others were heard for longer than this, this process running or not. */
 export const AWAY_MAX_MS = TOMBSTONE_MS
+/** Rows of the last minutes before the others were gone may not have got to them. */
+export const CONTACT_MARGIN_MS = 5 * 60_000
 /** Back from there, a replica listens for so long before it tells or takes anything. */
 export const DECIDE_MS = 500
 
@@ -20,8 +22,8 @@ export class Away {
   readonly #claims = new Map<string, boolean>()
 
   /**
-   * @param earlierMs how long nobody had been heard when this process began
-   * @param contactMs hybrid time when somebody was heard last
+   * @param earlierMs for how long it had been away when this process began
+   * @param contactMs what time it was, for the cluster, when most of it was here last
    */
   constructor(nowMs: number, earlierMs: number, contactMs: number) {
     this.#lastHeardMs = nowMs
@@ -34,7 +36,7 @@ export class Away {
     return this.#state
   }
 
-  /** Hybrid time when somebody was heard last: rows that are younger cannot have been deleted. */
+  /** What time it was, for the cluster, when most of it was here last. */
   get contactMs(): number {
     return this.#contactMs
   }
@@ -43,7 +45,7 @@ export class Away {
     return nowMs - this.#lastHeardMs + this.#earlierMs
   }
 
-  /** Time passes without a message. */
+  /** Time has passed; to be said before anything else of a step. */
   look(nowMs: number): void {
     if (this.#state === 'here' && this.awayMs(nowMs) > AWAY_MAX_MS) this.#state = 'away'
   }
@@ -51,14 +53,15 @@ export class Away {
   /**
    * A message came.
    * @param isSteady its sender has taken part for long enough to know of every deletion
+   * @param mostHereMs what time it is for the cluster, or null when most of it is not here
    * @returns whether it is the first after a long time: DECIDE_MS from now `decide` is due
    */
-  heard(nowMs: number, peer: string, isSteady: boolean, hlcMs: number): boolean {
-    this.look(nowMs)
+  heard(nowMs: number, peer: string, isSteady: boolean, mostHereMs: number | null): boolean {
     if (this.#state === 'here') {
+      if (mostHereMs === null) return false
       this.#lastHeardMs = nowMs
       this.#earlierMs = 0
-      this.#contactMs = hlcMs
+      this.#contactMs = mostHereMs
       return false
     }
     this.#claims.set(peer, isSteady)

@@ -19,6 +19,8 @@ export type TablesCounters = {
   ownerGone: number
   expiredTombstone: number
   refusedByCheck: number
+  /** rows in this node's name: of an earlier boot with a higher epoch, or not written by it */
+  overtaken: number
   twin: number
   rowsFull: number
   ownerFull: number
@@ -43,8 +45,9 @@ export function makeCounters(): TablesCounters {
   return {
     messagesIn: 0, messagesOut: 0, octetsIn: 0, octetsOut: 0, malformed: 0, misdirected: 0,
     replayed: 0, accepted: 0, known: 0, unknownTable: 0, notOwner: 0, oldEpoch: 0, ownerGone: 0,
-    expiredTombstone: 0, refusedByCheck: 0, twin: 0, rowsFull: 0, ownerFull: 0, quarantined: 0,
-    quarantineFull: 0, newsDropped: 0, exchanges: 0, throttled: 0, bulkRefused: 0, crowded: 0,
-    tombstonesPurged: 0, tombstonesCut: 0, staleDropped: 0, epochRaises: 0, clockSteps: 0,
+    expiredTombstone: 0, refusedByCheck: 0, overtaken: 0, twin: 0, rowsFull: 0, ownerFull: 0,
+    quarantined: 0, quarantineFull: 0, newsDropped: 0, exchanges: 0, throttled: 0, bulkRefused: 0,
+    crowded: 0, tombstonesPurged: 0, tombstonesCut: 0, staleDropped: 0, epochRaises: 0,
+    clockSteps: 0,
   }
 }

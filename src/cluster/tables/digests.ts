@@ -7,8 +7,11 @@ import type { Parts } from './parts.ts'
 import type { Spread } from './spread.ts'
 
 export const DIGEST_MS = 1_000
-/** After an exchange in which rows came. */
+/** After somebody came, or a difference was found: so many rounds are this near each other. */
+export const HOT_ROUNDS = 5
 export const DIGEST_HOT_MS = 200
+/** Peers that are asked in each of them. */
+export const HOT_PEERS = 2
 /** How many of those who have just come are asked at once. */
 export const GREETED = 3
 /** A peer that is sending many rows is waited for so long, before another may. */
@@ -21,7 +24,8 @@ export class Digests {
   readonly #exchange: Exchange
   readonly #spread: Spread
   readonly #equal = new Map<string, Equality>()
-  #hasDiffered = false
+  /** rounds that follow each other quickly */
+  #hotRounds = 0
   #bulkFrom = ''
   #bulkUntilMs = -1
 
@@ -44,15 +48,16 @@ export class Digests {
 
   tick(): void {
     const { nowMs, random, timers } = this.#parts
-    const [peer] = this.#spread.choose(1, null)
-    if (peer !== undefined) this.begin(peer)
-    const periodMs = this.#hasDiffered ? DIGEST_HOT_MS : DIGEST_MS
-    this.#hasDiffered = false
+    const count = this.#hotRounds > 0 ? HOT_PEERS : 1
+    for (const peer of this.#spread.choose(count, null)) this.begin(peer)
+    const periodMs = this.#hotRounds > 0 ? DIGEST_HOT_MS : DIGEST_MS
+    this.#hotRounds = Math.max(this.#hotRounds - 1, 0)
     timers.soon('digest', nowMs + periodMs * (900 + pick(random, 200)) / 1000)
   }
 
   /** New peers are asked at once: a few of many, so that one who comes is not asked by all. */
   greet(came: readonly string[]): void {
+    if (came.length > 0) this.#hurry()
     const { random } = this.#parts
     const others = this.#spread.peers.length
     const isCrowd = came.length * 4 >= others
@@ -64,22 +69,28 @@ export class Digests {
   }
 
   begin(peer: string): void {
-    if (this.#parts.away.state === 'here') {
-      this.#exchange.begin(this.#parts.nowMs, peer, this.mayBulk(peer))
-    }
+    const { away, nowMs } = this.#parts
+    if (away.state === 'here') this.#exchange.begin(nowMs, peer, this.mayBulk(peer))
+    else this.#exchange.hail(nowMs, peer)
   }
 
   /** A peer's digest came. */
   compare(peer: string, roots: readonly Root[]): void {
-    this.#equal.set(peer, { isEqual: this.#exchange.isEqual(roots), atMs: this.#parts.nowMs })
+    const isEqual = this.#exchange.isEqual(roots)
+    this.#equal.set(peer, { isEqual, atMs: this.#parts.nowMs })
+    if (!isEqual) this.#hurry()
   }
 
   /** Rows came that were missing here. */
   differed(peer: string): void {
-    const { nowMs, timers } = this.#parts
-    this.#hasDiffered = true
-    timers.soon('digest', nowMs + DIGEST_HOT_MS)
+    const { nowMs } = this.#parts
+    this.#hurry()
     if (peer === this.#bulkFrom) this.#bulkUntilMs = nowMs + BULK_SILENCE_MS
+  }
+
+  #hurry(): void {
+    this.#hotRounds = HOT_ROUNDS
+    this.#parts.timers.soon('digest', this.#parts.nowMs + DIGEST_HOT_MS)
   }
 
   /** Whether this peer may send many rows: one at a time, or all would send the same. */

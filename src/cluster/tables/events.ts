@@ -23,7 +23,8 @@ export type TablesEvent =
   /** First of all, once: the own boot epoch is announced, own rows of earlier boots are dropped. */
   | Readonly<{ type: 'start' }>
   | Readonly<{ type: 'write'; writes: readonly Write[] }>
-  | Readonly<{ type: 'message'; from: string; octets: Uint8Array }>
+  /** `from` is null when it came over a stream from where several members may be. */
+  | Readonly<{ type: 'message'; from: string | null; octets: Uint8Array }>
   /** Everybody but this node; who is missing here is taken for failed. */
   | Readonly<{ type: 'peers'; peers: readonly Peer[] }>
   | Readonly<{ type: 'tick' }>
@@ -46,9 +47,9 @@ export type ReplicaMeta = Readonly<{
   runMs: number
   /** wall clock when this was written */
   wallMs: number
-  /** for how long nobody had been heard then */
+  /** for how long most of the others had not been heard then */
   awayMs: number
-  /** hybrid time when somebody was heard last */
+  /** what time it was, for the cluster, when most of it was here last */
   contactMs: number
 }>
 
@@ -74,8 +75,8 @@ export type Change = Readonly<{
 export type TablesEffect =
   /** Comes before every other effect of its step, and must be on disk before they are done. */
   | Readonly<{ type: 'persist'; change: Persist }>
-  /** `isReliable`: over a stream, up to STREAM_OCTETS_MAX; else it fits into a datagram. */
-  | Readonly<{ type: 'send'; to: string; octets: Uint8Array; isReliable: boolean }>
+  /** `reliable`: over a stream, up to STREAM_OCTETS_MAX; else it fits into a datagram. */
+  | Readonly<{ type: 'send'; to: string; octets: Uint8Array; reliable: boolean }>
   | Readonly<{ type: 'changed'; changes: readonly Change[] }>
   /** This node's boot epoch had to be raised: the membership must tell the new one. */
   | Readonly<{ type: 'epoch'; epoch: number }>

@@ -8,6 +8,7 @@ import type { Bulk } from './bulk.ts'
 import { encodeRoots, type Item, type Root } from './item-codec.ts'
 import type { Entry } from './key-tree.ts'
 import type { Post } from './post.ts'
+import { NO_OCTETS } from './rows.ts'
 
 /** What one peer gets in answers, at most: octets a second, saved up for one second. */
 export const ANSWER_OCTETS_PER_SECOND = 524_288
@@ -33,6 +34,11 @@ export class Exchange {
       roots.push({ table: name, high: tree.high, low: tree.low, count: tree.size })
     }
     post.send(nowMs, to, { octets: encodeRoots(roots), isReliable: false }, wantsBulk)
+  }
+
+  /** Only let `to` know that we are back; it tells its digest, and by that how long it was here. */
+  hail(nowMs: number, to: string): void {
+    this.#parts.post.send(nowMs, to, { octets: NO_OCTETS, isReliable: false })
   }
 
   /** Whether the peer has the same rows in all tables that both know. */

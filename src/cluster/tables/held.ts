@@ -1,10 +1,12 @@
 // Rows that came and were not taken: those from the future, until their time has come, and for a
 // moment those that the check refused, so that a signature is not verified again for each copy.
-import { hashRow, hashText } from './hash.ts'
+import { compareVersions, listedOf } from './epochs.ts'
+import { forgetOldest } from './forget.ts'
+import { hashText } from './hash.ts'
 import type { Listed } from './item-codec.ts'
 import { rowId } from './replica.ts'
 import type { AgedRow } from './row-codec.ts'
-import { compareRows, type Row } from './rows.ts'
+import type { Row } from './rows.ts'
 
 export const QUARANTINE_ROWS_MAX = 4096
 export const REFUSED_ROWS_MAX = 4096
@@ -12,13 +14,6 @@ export const REFUSED_ROWS_MAX = 4096
 export const REFUSED_MS = 5_000
 
 type Refused = Readonly<{ row: Row; untilMs: number }>
-
-const scratch = new Int32Array(2)
-
-export function listedOf(row: Row): Listed {
-  hashRow(row, scratch)
-  return { key: row.key, ms: row.stamp.ms, counter: row.stamp.counter, hash: scratch[0]! }
-}
 
 export class Held {
   readonly #future = new Map<string, AgedRow>()
@@ -32,7 +27,7 @@ export class Held {
   quarantine(aged: AgedRow): boolean {
     const id = rowId(aged.row.table, aged.row.key)
     const held = this.#future.get(id)
-    if (held !== undefined && compareRows(held.row, aged.row) >= 0) return true
+    if (held !== undefined && compareVersions(held.row, aged.row) >= 0) return true
     if (held === undefined && this.#future.size >= QUARANTINE_ROWS_MAX) return false
     this.#future.set(id, aged)
     return true
@@ -41,7 +36,7 @@ export class Held {
   /** Whether exactly this row waits. */
   isQuarantined(row: Row): boolean {
     const held = this.#future.get(rowId(row.table, row.key))
-    return held !== undefined && compareRows(held.row, row) === 0
+    return held !== undefined && compareVersions(held.row, row) === 0
   }
 
   /** Those whose stamp is not after `ms` any more; they are not kept longer. */
@@ -59,18 +54,14 @@ export class Held {
   refuse(row: Row, nowMs: number): void {
     const id = rowId(row.table, row.key)
     this.#refused.delete(id)
-    if (this.#refused.size >= REFUSED_ROWS_MAX) {
-      for (const oldest of this.#refused.keys()) {
-        this.#refused.delete(oldest)
-        break
-      }
-    }
+    forgetOldest(this.#refused, REFUSED_ROWS_MAX)
     this.#refused.set(id, { row, untilMs: nowMs + REFUSED_MS })
   }
 
   isRefused(row: Row, nowMs: number): boolean {
     const refused = this.#refused.get(rowId(row.table, row.key))
-    return refused !== undefined && nowMs < refused.untilMs && compareRows(refused.row, row) === 0
+    if (refused === undefined || nowMs >= refused.untilMs) return false
+    return compareVersions(refused.row, row) === 0
   }
 
   /** What waits of a key, as it is listed for another node: it need not be sent again. */

@@ -1,21 +1,23 @@
 // Judges rows that come from elsewhere, and merges those that may come in.
-import { AWAY_MAX_MS, TOMBSTONE_MS } from './away.ts'
+import { TOMBSTONE_MS } from './away.ts'
 import type { TablesCounters } from './counters.ts'
-import { decodeOwnerEpoch, EPOCHS_TABLE, isDead } from './epochs.ts'
+import { compareVersions, decodeOwnerEpoch, EPOCHS_TABLE, isDead } from './epochs.ts'
+import type { Entry } from './key-tree.ts'
 import type { Membership } from './membership.ts'
-import type { OwnRows } from './own-rows.ts'
+import { FUTURE_MAX_MS, type OwnRows } from './own-rows.ts'
 import type { Parts } from './parts.ts'
 import { OWNER_ROWS_MAX, ROWS_MAX } from './replica.ts'
 import type { AgedRow } from './row-codec.ts'
-import { compareRows, ownerOfKey, type Row } from './rows.ts'
+import { ownerOfKey, type Row } from './rows.ts'
 
-/** A stamp that is further ahead of the agreed time than this waits in quarantine. */
-export const FUTURE_MAX_MS = 60_000
+/** Ages that differ by less are the same: they travel in whole seconds. */
+const RENEW_MIN_MS = 1_000
 
 /** What became of a row: taken, not new, or a counter's name that says why not. */
 export type Verdict = 'accepted' | keyof Pick<TablesCounters,
   'known' | 'unknownTable' | 'notOwner' | 'oldEpoch' | 'ownerGone' | 'expiredTombstone'
-  | 'refusedByCheck' | 'twin' | 'rowsFull' | 'ownerFull' | 'quarantined' | 'quarantineFull'>
+  | 'refusedByCheck' | 'overtaken' | 'twin' | 'rowsFull' | 'ownerFull' | 'quarantined'
+  | 'quarantineFull'>
 
 export class Intake {
   readonly #parts: Parts
@@ -36,7 +38,7 @@ export class Intake {
   }
 
   #judge({ row, ageMs }: AgedRow): Verdict {
-    const { replica } = this.#parts
+    const { node, replica } = this.#parts
     const table = replica.table(row.table)
     if (table === undefined) return 'unknownTable'
     if (table.owned) {
@@ -44,18 +46,20 @@ export class Intake {
       if (refused !== null) return refused
     }
     const entry = replica.get(row.table, row.key)
-    if (entry !== undefined && compareRows(row, entry.row) <= 0) return 'known'
+    const order = entry === undefined ? 1 : compareVersions(row, entry.row)
+    if (order === 0 && isDead(row)) this.#renew(entry!, ageMs)
+    if (order <= 0) return 'known'
     const isExpired = isDead(row) && ageMs >= TOMBSTONE_MS
     if (isExpired && entry === undefined && !this.#membership.isMissingAny()) {
       return 'expiredTombstone'
     }
-    return this.#judgeContent({ row, ageMs })
+    return this.#judgeContent({ row, ageMs }, table.owned && ownerOfKey(row.key) === node)
       ?? (entry === undefined ? this.#judgeRoom(row, table.owned) : null) ?? 'accepted'
   }
 
   /** Only the owner writes, in its current boot; only `check` can allow others to end it. */
   #judgeOwner(row: Row): Verdict | null {
-    const { node, replica } = this.#parts
+    const { replica } = this.#parts
     const { stamp } = row
     const owner = ownerOfKey(row.key)
     if (owner === '') return 'notOwner'
@@ -69,20 +73,11 @@ export class Intake {
     const known = replica.owners.get(owner)
     if (known?.isGone(stamp.epoch) === true) return 'ownerGone'
     if (known?.isVoid(stamp.epoch) === true) return 'oldEpoch'
-    return owner === node ? this.#judgeSelf(row) : null
+    return null
   }
 
-  /** A row of ours that we do not have: of an earlier boot with a higher epoch, or of a twin. */
-  #judgeSelf(row: Row): Verdict | null {
-    const { epoch, replica } = this.#parts
-    if (row.stamp.epoch > epoch) return null
-    if (row.stamp.epoch < epoch) return 'oldEpoch'
-    const entry = replica.get(row.table, row.key)
-    return entry !== undefined && compareRows(row, entry.row) <= 0 ? 'known' : 'twin'
-  }
-
-  #judgeContent(aged: AgedRow): Verdict | null {
-    const { agreedMs, held, node, nowMs, options } = this.#parts
+  #judgeContent(aged: AgedRow, isOwn: boolean): Verdict | null {
+    const { agreedMs, held, nowMs, options } = this.#parts
     const { row } = aged
     if (held.isQuarantined(row)) return 'quarantined'
     if (held.isRefused(row, nowMs)) return 'refusedByCheck'
@@ -90,9 +85,17 @@ export class Intake {
       held.refuse(row, nowMs)
       return 'refusedByCheck'
     }
-    // What this node wrote itself, before its disk was lost, must be overtaken at once.
-    if (row.stamp.ms <= agreedMs + FUTURE_MAX_MS || row.stamp.node === node) return null
+    const met = isOwn ? this.#own.meet(row) : 'accepted'
+    if (met !== 'accepted') return met
+    if (row.stamp.ms <= agreedMs + FUTURE_MAX_MS) return null
     return held.quarantine(aged) ? 'quarantined' : 'quarantineFull'
+  }
+
+  /** All keep a tombstone for as long as the one for whom it is youngest. */
+  #renew(entry: Entry, ageMs: number): void {
+    const { replica, runMs } = this.#parts
+    const isYounger = ageMs + RENEW_MIN_MS < runMs - entry.bornRunMs
+    if (isYounger) replica.renew(entry, bornRunMs(runMs, ageMs), runMs)
   }
 
   #judgeRoom(row: Row, isOwned: boolean): Verdict | null {
@@ -103,12 +106,16 @@ export class Intake {
   }
 
   #merge({ row, ageMs }: AgedRow): void {
-    const { clock, node, nowMs, replica, runMs } = this.#parts
+    const { clock, node, replica, runMs } = this.#parts
     clock.observe(row.stamp)
-    const isOwn = this.#parts.replica.table(row.table)!.owned && ownerOfKey(row.key) === node
-    if (isOwn && this.#own.defend(row)) return
+    if (row.table === EPOCHS_TABLE && ownerOfKey(row.key) === node) this.#own.end(row)
     const before = row.table === EPOCHS_TABLE ? this.#membership.epochOf(row) : null
-    replica.put(row, runMs - Math.min(ageMs, AWAY_MAX_MS * 2), nowMs)
+    replica.put(row, bornRunMs(runMs, ageMs), this.#parts)
     if (row.table === EPOCHS_TABLE) this.#membership.epochCame(row, before)
   }
+}
+
+/** Older than a tombstone ever gets makes no difference. */
+function bornRunMs(runMs: number, ageMs: number): number {
+  return runMs - Math.min(ageMs, 2 * TOMBSTONE_MS)
 }

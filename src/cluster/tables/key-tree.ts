@@ -21,6 +21,8 @@ export type Entry = {
   hashLow: number
   /** for a tombstone: its age, as the moment of this replica's running time at which it was new */
   bornRunMs: number
+  /** about to go: it is not told to others any more, and in no sum */
+  isFaded: boolean
   /** whether readers were shown it */
   isShown: boolean
 }
@@ -50,13 +52,14 @@ export function makeEntry(row: Row, bornRunMs: number): Entry {
   hashRow(row, scratch)
   return {
     row, place: hashText(row.key) >>> 0, hashHigh: scratch[0]!, hashLow: scratch[1]!, bornRunMs,
-    isShown: false,
+    isFaded: false, isShown: false,
   }
 }
 
 export class KeyTree {
   readonly #root = new Branch()
 
+  /** Without those that have faded. */
   get size(): number {
     return this.#root.count
   }
@@ -84,7 +87,7 @@ export class KeyTree {
   add(entry: Entry): void {
     let branch = this.#root
     for (let depth = 0; ; depth += 1) {
-      weigh(branch, entry, 1)
+      if (!entry.isFaded) weigh(branch, entry, 1)
       if (branch.entries !== null) {
         branch.entries.set(entry.row.key, entry)
         if (branch.entries.size > LEAF_ROWS_MAX && depth < DEPTH_MAX) divide(branch, depth)
@@ -96,30 +99,37 @@ export class KeyTree {
 
   /** Another row in the place of that of `entry`, which has the same key. */
   replace(entry: Entry, row: Row, bornRunMs: number): void {
-    const { hashHigh, hashLow } = entry
+    this.setFaded(entry, true)
     hashRow(row, scratch)
     entry.row = row
     entry.bornRunMs = bornRunMs
     entry.hashHigh = scratch[0]!
     entry.hashLow = scratch[1]!
-    let branch: Branch | null = this.#root
-    for (let depth = 0; branch !== null; depth += 1) {
-      branch.high ^= hashHigh ^ entry.hashHigh
-      branch.low ^= hashLow ^ entry.hashLow
-      branch = branch.branches === null ? null : branch.branches[digit(entry.place, depth)] ?? null
-    }
+    this.setFaded(entry, false)
+  }
+
+  setFaded(entry: Entry, isFaded: boolean): void {
+    if (entry.isFaded === isFaded) return
+    entry.isFaded = isFaded
+    for (const branch of this.#path(entry)) weigh(branch, entry, isFaded ? -1 : 1)
   }
 
   delete(entry: Entry): void {
-    let branch: Branch | null = this.#root
-    for (let depth = 0; branch !== null; depth += 1) {
-      weigh(branch, entry, -1)
-      branch.entries?.delete(entry.row.key)
-      branch = branch.branches === null ? null : branch.branches[digit(entry.place, depth)] ?? null
+    this.setFaded(entry, true)
+    this.#path(entry).at(-1)!.entries!.delete(entry.row.key)
+  }
+
+  /** From the root to the branch that holds it. */
+  #path(entry: Entry): Branch[] {
+    const path = [this.#root]
+    for (let depth = 0; ; depth += 1) {
+      const next = path[depth]!.branches?.[digit(entry.place, depth)]
+      if (next === null || next === undefined) return path
+      path.push(next)
     }
   }
 
-  /** Those whose place is from `first` to `last`, both included. */
+  /** Those whose place is from `first` to `last`, both included; also those that have faded. */
   * entries(first = 0, last = 0xffff_ffff): Generator<Entry> {
     yield* inside(this.#root, 0, 0, first, last)
   }
@@ -140,7 +150,7 @@ export class KeyTree {
     }
     const last = lastOf(depth, first)
     for (const entry of branch.entries!.values()) {
-      if (entry.place < first || entry.place > last) continue
+      if (entry.isFaded || entry.place < first || entry.place > last) continue
       put(sums, digit(entry.place, depth), entry.hashHigh, entry.hashLow, 1)
     }
     return sums
@@ -178,7 +188,7 @@ function divide(branch: Branch, depth: number): void {
   branch.branches = new Array<Branch | null>(BRANCHES).fill(null)
   for (const entry of entries.values()) {
     const child = below(branch, digit(entry.place, depth))
-    weigh(child, entry, 1)
+    if (!entry.isFaded) weigh(child, entry, 1)
     child.entries!.set(entry.row.key, entry)
   }
 }
@@ -200,7 +210,7 @@ function* inside(
   }
   for (const [i, child] of branch.branches.entries()) {
     const from = partOf(depth, start, i)
-    if (child === null || child.count === 0 || from > last || lastOf(depth + 1, from) < first) {
+    if (child === null || from > last || lastOf(depth + 1, from) < first) {
       continue
     }
     yield* inside(child, depth + 1, from, first, last)

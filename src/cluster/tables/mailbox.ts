@@ -1,16 +1,20 @@
 // Takes messages in: whether each is whole, meant for this node, and new; then its rows go to the
 // intake and the rest to the exchange.
+import { ReplayWindow } from '../replay-window.ts'
 import { DECIDE_MS } from './away.ts'
 import { DATAGRAM_OCTETS_MAX, decodeMessage, type Header, STEADY, WANTS_BULK } from './codec.ts'
 import type { Digests } from './digests.ts'
 import type { Exchange } from './exchange.ts'
+import { forgetOldest } from './forget.ts'
 import { hashText } from './hash.ts'
 import type { Intake } from './intake.ts'
 import type { Item, RowsItem } from './item-codec.ts'
 import type { Membership } from './membership.ts'
 import type { Parts } from './parts.ts'
-import { ReplayGuard } from './replay.ts'
 import type { Spread } from './spread.ts'
+
+/** Senders whose messages are told from copies of them. */
+export const WINDOWS_MAX = 4096
 
 /** Of the boot that the membership knows, of a later one, or to be dropped. */
 type Standing = 'current' | 'early' | 'replayed'
@@ -22,7 +26,7 @@ export class Mailbox {
   readonly #spread: Spread
   readonly #digests: Digests
   readonly #exchange: Exchange
-  readonly #replays = new ReplayGuard()
+  readonly #windows = new Map<string, ReplayWindow>()
   readonly #self: number
 
   constructor(parts: Parts, membership: Membership, intake: Intake, spread: Spread,
@@ -36,7 +40,8 @@ export class Mailbox {
     this.#self = hashText(parts.options.name)
   }
 
-  receive(from: string, octets: Uint8Array): void {
+  /** @param sender null when only the message itself can tell: it came over a stream */
+  receive(sender: string | null, octets: Uint8Array): void {
     const { counters, nowMs } = this.#parts
     counters.messagesIn += 1
     counters.octetsIn += octets.length
@@ -46,7 +51,8 @@ export class Mailbox {
       return
     }
     const { header, items } = message
-    if (header.to !== this.#self || header.from !== hashText(from)) {
+    const from = sender ?? this.#membership.named(header.from)
+    if (from === null || header.to !== this.#self || header.from !== hashText(from)) {
       counters.misdirected += 1
       return
     }
@@ -61,22 +67,34 @@ export class Mailbox {
       if (item.kind === 'rows') this.#takeRows(from, item, isSmall)
     }
     if (standing === 'current') this.#answer(from, header, items)
+    if (standing === 'current' && items.length === 0) this.#digests.begin(from)
     this.#spread.flush(nowMs, from)
   }
 
-  /** What a later boot says than the membership knows of is merged, for it is signed; no more. */
+  /**
+   * What a later boot says than the membership knows of is merged, for rows are checked; no more.
+   * When the membership has gone back to an earlier one, the clock of that node has, and it has
+   * lost its disk: it is listened to, and learns from the answers what its epoch must be.
+   */
   #standing(from: string, { epoch, sequence }: Header): Standing {
     const peer = this.#membership.peer(from)
     if (peer === undefined || epoch > peer.epoch) return 'early'
     if (epoch < peer.epoch) return 'replayed'
-    return this.#replays.take(from, epoch, sequence) ? 'current' : 'replayed'
+    let window = this.#windows.get(from)
+    if (window === undefined || epoch < window.epoch) {
+      forgetOldest(this.#windows, WINDOWS_MAX)
+      window = new ReplayWindow()
+      this.#windows.set(from, window)
+    }
+    return window.accept(epoch, sequence) ? 'current' : 'replayed'
   }
 
   /** False while this node is back from far away and finds out whether it missed anything. */
   #isHere(from: string, { flags, wallMs }: Header): boolean {
-    const { away, clock, nowMs, peerClocks, timers } = this.#parts
+    const { away, nowMs, peerClocks, timers } = this.#parts
     peerClocks.heard(nowMs, from, wallMs)
-    const isBack = away.heard(nowMs, from, (flags & STEADY) !== 0, clock.last.ms)
+    const most = this.#membership.isMostHere() ? this.#parts.agreedMs : null
+    const isBack = away.heard(nowMs, from, (flags & STEADY) !== 0, most)
     if (isBack) timers.soon('decide', nowMs + DECIDE_MS)
     return away.state === 'here'
   }

@@ -2,6 +2,7 @@
 // void because their owner has begun anew or has left.
 import { decodeOwnerEpoch, isDead, type OwnerEpoch } from './epochs.ts'
 import type { Peer } from './events.ts'
+import { hashText } from './hash.ts'
 import { EPOCH_GRACE_MS, LEFT_GRACE_MS, type Owner } from './owners.ts'
 import type { Parts } from './parts.ts'
 import { ownerOfKey, type Row } from './rows.ts'
@@ -18,6 +19,12 @@ export class Membership {
 
   peer(name: string): Peer | undefined {
     return this.#peers.get(name)
+  }
+
+  /** Who has a name with this hash; null when that is nobody. */
+  named(hash: number): string | null {
+    for (const name of this.#peers.keys()) if (hashText(name) === hash) return name
+    return null
   }
 
   peers(): Iterable<Peer> {
@@ -58,6 +65,19 @@ export class Membership {
     return false
   }
 
+  /** Whether more than half of those who take part are here, this node among them. */
+  isMostHere(): boolean {
+    const { node, replica } = this.#parts
+    let here = 1
+    let all = 1
+    for (const owner of replica.owners.all()) {
+      if (owner.node === node || owner.current?.isActive !== true) continue
+      all += 1
+      if (owner.isAlive) here += 1
+    }
+    return here * 2 > all
+  }
+
   epochOf(row: Row): OwnerEpoch | null {
     return this.#parts.replica.owners.get(ownerOfKey(row.key))?.current ?? null
   }
@@ -67,19 +87,25 @@ export class Membership {
     const { nowMs, replica } = this.#parts
     const owner = replica.owners.of(ownerOfKey(row.key))
     const epoch = decodeOwnerEpoch(row)?.epoch ?? 0
-    const hasBegunAnew = !isDead(row) && owner.isAlive && epoch > (before?.epoch ?? 0)
+    const isLater = before !== null && epoch > before.epoch
+    const hasBegunAnew = !isDead(row) && owner.isAlive && isLater
     if (hasBegunAnew && nowMs >= owner.graceUntilMs) this.#grace(owner)
     this.dropVoid(owner)
     replica.reshow(owner, nowMs)
   }
 
-  /** Drop the rows that no longer count, by the table `epochs` alone. */
+  /**
+   * Drop the rows that no longer count, by the table `epochs` alone. In a grace they are still
+   * shown, but others are not told of them.
+   */
   dropVoid(owner: Owner): void {
     const { nowMs, replica } = this.#parts
     const isInGrace = nowMs < owner.graceUntilMs
     for (const entry of [...owner.entries]) {
       const { epoch } = entry.row.stamp
-      if (owner.isGone(epoch) || (owner.isVoid(epoch) && !isInGrace)) replica.drop(entry)
+      if (!owner.isVoid(epoch)) continue
+      if (isInGrace && !owner.isGone(epoch)) replica.hush(entry)
+      else replica.drop(entry)
     }
   }
 
@@ -116,6 +142,7 @@ export class Membership {
     const hasBegunAnew = wasAlive && peer.state === 'alive' && peer.epoch > owner.newestEpoch
     if (owner.peer?.state !== peer.state) owner.peerSinceMs = nowMs
     owner.peer = peer
+    if (!owner.isAlive) owner.graceUntilMs = 0
     if (hasBegunAnew && nowMs >= owner.graceUntilMs) this.#grace(owner)
     if (peer.state === 'left') this.#wait(owner, nowMs + LEFT_GRACE_MS)
     replica.reshow(owner, nowMs)

@@ -18,7 +18,7 @@ export class OctetWriter {
 
   /** A copy of what was written. */
   done(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#octets, 0, this.#at)
+    return new Uint8Array(this.#octets.subarray(0, this.#at))
   }
 
   clear(): void {
@@ -139,7 +139,7 @@ export class OctetReader {
   octets(lengthMax: number): Uint8Array {
     const length = this.varint(lengthMax)
     if (!this.#take(length)) return new Uint8Array(0)
-    return Uint8Array.prototype.slice.call(this.#octets, this.#at - length, this.#at)
+    return new Uint8Array(this.#octets.subarray(this.#at - length, this.#at))
   }
 
   /** Text of at most 255 octets, after its length. Anything but good UTF-8 is a fault. */

@@ -14,12 +14,21 @@ import {
 /** How often an earlier boot is overtaken; then somebody else must be running with our id. */
 export const EPOCH_RAISES_MAX = 16
 
+/** Own rows that are told, and not left to the digests, when the first others come. */
+export const TOLD_ROWS_MAX = 1024
+/** How often rows that others wrote in our name are written over. */
+export const REASSERTS_PER_MINUTE = 600
+/** A stamp that is further ahead of the agreed time than this waits in quarantine. */
+export const FUTURE_MAX_MS = 60_000
+
 export class OwnRows {
   readonly #parts: Parts
   readonly #membership: Membership
   /** told to everybody, after all of a step is written */
   #written: Row[] = []
   #hasLeft = false
+  #reasserts = 0
+  #reassertSinceMs = -Infinity
 
   constructor(parts: Parts, membership: Membership) {
     this.#parts = parts
@@ -35,6 +44,17 @@ export class OwnRows {
     const written = this.#written
     this.#written = []
     return written
+  }
+
+  /** Nobody has been told anything yet: tell what is ours alone, unless that is too much. */
+  tellAll(): void {
+    const { node, replica } = this.#parts
+    const owner = replica.owners.of(node)
+    if (owner.entries.size > TOLD_ROWS_MAX) return
+    const epoch = replica.get(EPOCHS_TABLE, epochKey(node))
+    for (const entry of [...epoch === undefined ? [] : [epoch], ...owner.entries]) {
+      if (entry.row.value !== null) this.#written.push(entry.row)
+    }
   }
 
   start(): void {
@@ -70,25 +90,47 @@ export class OwnRows {
   }
 
   /**
-   * A row of an owner-keyed table came that is newer than what this node, its owner, has.
-   * @returns whether it was answered by a newer one; if not, it is right
+   * A row that is this node's own by its key, and newer than what is here, came from elsewhere. An
+   * earlier boot of this node may have written it before its disk was lost, a manager that takes
+   * this node out, or somebody who lies. The last word has the owner.
+   * @returns 'accepted' when the row is right, else what was done against it
    */
-  defend(row: Row): boolean {
-    const { epoch, node } = this.#parts
-    if (row.table !== EPOCHS_TABLE) {
+  meet(row: Row): 'accepted' | 'overtaken' | 'twin' {
+    const { epoch, node, replica } = this.#parts
+    if (row.table === EPOCHS_TABLE) {
+      const isRemoval = !decodeOwnerEpoch(row)!.isActive && row.stamp.node !== node
+      if (isRemoval) return 'accepted'
       this.#raise(row)
-      return true
+      return 'overtaken'
     }
-    const said = decodeOwnerEpoch(row)!
-    if (!said.isActive && said.epoch >= epoch && row.stamp.node !== node) {
-      this.#hasLeft = true
-      this.#parts.notice({ what: 'removed', by: row.stamp.node })
-      return false
+    if (row.stamp.epoch > epoch) {
+      this.#raise(row)
+      return 'overtaken'
     }
-    // With our own epoch nobody but us writes: it is a twin, and the two must be told apart.
-    if (said.epoch > epoch || (said.epoch === epoch && row.stamp.node === node)) this.#raise(row)
-    else this.#announce(!this.#hasLeft)
-    return true
+    const entry = replica.get(row.table, row.key)
+    if (entry === undefined && row.value === null) return 'accepted'
+    this.#reassert(row, entry?.row.value ?? null)
+    return 'twin'
+  }
+
+  /** Somebody who may has taken this node out of the cluster. */
+  end(row: Row): void {
+    this.#hasLeft = true
+    this.#parts.notice({ what: 'removed', by: row.stamp.node })
+  }
+
+  /** Write over what was written in our name, unless that is from the future. */
+  #reassert(row: Row, value: Uint8Array | null): void {
+    const { agreedMs, clock, nowMs } = this.#parts
+    this.#parts.notice({ what: 'twin', table: row.table, key: row.key })
+    if (nowMs - this.#reassertSinceMs > 60_000) {
+      this.#reassertSinceMs = nowMs
+      this.#reasserts = 0
+    }
+    if (row.stamp.ms > agreedMs + FUTURE_MAX_MS || this.#reasserts >= REASSERTS_PER_MINUTE) return
+    this.#reasserts += 1
+    clock.observe(row.stamp)
+    this.#put(row.table, row.key, value)
   }
 
   #raise(row: Row): void {
@@ -116,7 +158,7 @@ export class OwnRows {
   }
 
   #put(table: string, key: string, value: Uint8Array | null): void {
-    const { agreedMs, clock, epoch, node, nowMs, options, replica, runMs } = this.#parts
+    const { agreedMs, clock, epoch, node, options, replica, runMs } = this.#parts
     const stamp = { ...clock.next(agreedMs), node, epoch }
     const octets = value === null ? null : Uint8Array.from(value)
     const bare = { table, key, value: octets, proof: NO_OCTETS, stamp }
@@ -126,7 +168,7 @@ export class OwnRows {
     }
     const row = { ...bare, proof }
     const before = table === EPOCHS_TABLE ? this.#membership.epochOf(row) : null
-    replica.put(row, runMs, nowMs)
+    replica.put(row, runMs, this.#parts)
     if (table === EPOCHS_TABLE) this.#membership.epochCame(row, before)
     this.#written.push(row)
   }

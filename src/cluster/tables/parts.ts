@@ -49,7 +49,7 @@ export class Parts {
     const downMs = meta === undefined ? 0 : Math.max(0, this.wallMs - meta.wallMs)
     this.away = new Away(nowMs, (meta?.awayMs ?? 0) + downMs, meta?.contactMs ?? 0)
     for (const stored of options.restored?.rows ?? []) {
-      this.replica.restore(stored)
+      this.replica.restore(stored, this)
       this.clock.observe(stored.row.stamp)
     }
   }
@@ -59,6 +59,7 @@ export class Parts {
     const aheadMs = this.wallMs - this.nowMs
     this.nowMs = Math.max(this.nowMs, nowMs)
     this.wallMs = this.options.wallMs()
+    this.away.look(this.nowMs)
     if (Math.abs(this.wallMs - this.nowMs - aheadMs) > CLOCK_STEP_MS) this.counters.clockSteps += 1
   }
 

@@ -2,6 +2,8 @@
 // stamps that nobody takes, and would take nobody's; with two others to compare itself with it goes
 // by the middle of all clocks instead.
 
+import { forgetOldest } from './forget.ts'
+
 /** A peer's clock is believed for this long after its last message. */
 export const CLOCK_FRESH_MS = 60_000
 /** An own clock this near the middle is taken as it is. */
@@ -20,12 +22,7 @@ export class PeerClocks {
   /** A message that `peer` sent when its wall clock said `wallMs` came at `nowMs` of our time. */
   heard(nowMs: number, peer: string, wallMs: number): void {
     this.#samples.delete(peer)
-    if (this.#samples.size >= CLOCKS_MAX) {
-      for (const oldest of this.#samples.keys()) {
-        this.#samples.delete(oldest)
-        break
-      }
-    }
+    forgetOldest(this.#samples, CLOCKS_MAX)
     this.#samples.set(peer, { offsetMs: wallMs - nowMs, heardMs: nowMs })
   }
 

@@ -3,6 +3,7 @@ import { encodeMessage, HEADER_OCTETS, STEADY, WANTS_BULK } from './codec.ts'
 import type { Body } from './bodies.ts'
 import type { TablesCounters } from './counters.ts'
 import type { TablesEffect } from './events.ts'
+import { forgetOldest } from './forget.ts'
 import { hashText } from './hash.ts'
 import { STAMP_MS_MAX } from './rows.ts'
 
@@ -41,7 +42,7 @@ export class Post {
     const octets = encodeMessage(header, body.octets)
     this.#counters.messagesOut += 1
     this.#counters.octetsOut += HEADER_OCTETS + body.octets.length
-    this.#sends.push({ type: 'send', to, octets, isReliable: body.isReliable })
+    this.#sends.push({ type: 'send', to, octets, reliable: body.isReliable })
   }
 
   take(): TablesEffect[] {
@@ -55,12 +56,7 @@ export class Post {
     this.#startMs ??= nowMs
     const last = this.#sequences.get(to) ?? -1
     const sequence = Math.max(last + 1, Math.floor(nowMs - this.#startMs))
-    if (last < 0 && this.#sequences.size >= RECEIVERS_MAX) {
-      for (const oldest of this.#sequences.keys()) {
-        this.#sequences.delete(oldest)
-        break
-      }
-    }
+    if (last < 0) forgetOldest(this.#sequences, RECEIVERS_MAX)
     this.#sequences.set(to, sequence)
     return sequence
   }

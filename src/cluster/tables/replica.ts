@@ -2,6 +2,7 @@
 // asked: for readers, and for the disk.
 import { decodeOwnerEpoch, EPOCHS_TABLE, isDead } from './epochs.ts'
 import type { Change, StoredRow, TableSpec } from './events.ts'
+import { TOMBSTONE_MS } from './away.ts'
 import { type Entry, KeyTree, makeEntry } from './key-tree.ts'
 import { type Owner, Owners } from './owners.ts'
 import { ownerOfKey, type Row } from './rows.ts'
@@ -10,6 +11,9 @@ import { ownerOfKey, type Row } from './rows.ts'
 export const ROWS_MAX = 262_144
 /** Rows of one owner, tombstones included. */
 export const OWNER_ROWS_MAX = 16_384
+
+/** Time, and this replica's running time. */
+export type Now = Readonly<{ nowMs: number; runMs: number }>
 
 export type Table = Readonly<{ name: string; owned: boolean; tree: KeyTree }>
 
@@ -63,7 +67,7 @@ export class Replica {
   }
 
   /** A row in the place of the one that is there. The table must be known. */
-  put(row: Row, bornRunMs: number, nowMs: number): Entry {
+  put(row: Row, bornRunMs: number, now: Now): Entry {
     const table = this.#tables.get(row.table)!
     let entry = table.tree.get(row.key)
     if (entry === undefined) {
@@ -78,9 +82,28 @@ export class Replica {
     this.#touch(entry)
     if (isDead(row)) this.dead.add(entry)
     else this.dead.delete(entry)
+    this.fade(entry, now.runMs)
     if (table.owned) this.#own(entry)
-    entry.isShown = this.isShown(entry, nowMs)
+    entry.isShown = this.isShown(entry, now.nowMs)
     return entry
+  }
+
+  /** Whether it has become too old to be told. */
+  fade(entry: Entry, runMs: number): void {
+    const isFaded = isDead(entry.row) && runMs - entry.bornRunMs >= TOMBSTONE_MS
+    this.#tables.get(entry.row.table)!.tree.setFaded(entry, isFaded)
+  }
+
+  /** Not told to others any more, whatever its age. */
+  hush(entry: Entry): void {
+    this.#tables.get(entry.row.table)!.tree.setFaded(entry, true)
+  }
+
+  /** Elsewhere the same tombstone is younger: it is kept for as long as there. */
+  renew(entry: Entry, bornRunMs: number, runMs: number): void {
+    entry.bornRunMs = bornRunMs
+    this.fade(entry, runMs)
+    this.#touch(entry)
   }
 
   /** Forget a row, without a trace. */
@@ -147,9 +170,9 @@ export class Replica {
   }
 
   /** Put in a row from the disk, which nobody needs to be told of. */
-  restore({ row, bornRunMs }: StoredRow): void {
+  restore({ row, bornRunMs }: StoredRow, now: Now): void {
     if (this.#tables.get(row.table) === undefined || this.get(row.table, row.key)) return
-    this.put(row, bornRunMs, 0)
+    this.put(row, bornRunMs, now)
     this.#changes.clear()
     this.#dirty.clear()
   }

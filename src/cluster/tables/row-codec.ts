@@ -1,4 +1,4 @@
-// Rows as octets: on the wire, and as what a signature covers.
+// Rows as octets: on the wire, on disk, and as what a signature covers.
 //   u8 flags | text key | u48 ms | u16 counter | u32 epoch | [text node] | value or age | [proof]
 import type { OctetReader } from './octets.ts'
 import { OctetWriter } from './octets.ts'
@@ -30,7 +30,7 @@ export function writeRow(writer: OctetWriter, row: Row, ageMs: number): void {
   writer.u16(stamp.counter)
   writer.u32(stamp.epoch)
   if (isForeign) writer.text(stamp.node)
-  if (value === null) writer.varint(Math.min(Math.round(ageMs / 1000), AGE_SECONDS_MAX))
+  if (value === null) writer.varint(Math.min(Math.ceil(ageMs / 1000), AGE_SECONDS_MAX))
   else writer.octets(value)
   if (proof.length > 0) writer.octets(proof)
 }
@@ -56,7 +56,6 @@ export function isKey(key: string): boolean {
   if (key === '' || key.length > KEY_OCTETS_MAX || /[\u0000-\u001f\u007f]/.test(key)) return false
   return key.isWellFormed() && Buffer.byteLength(key) <= KEY_OCTETS_MAX
 }
-
 /** What a proof is about: everything in the row but the proof. The same octets on every node. */
 export function signedOctets(row: Row): Uint8Array {
   const { table, key, value, stamp } = row

@@ -4,6 +4,7 @@
 import { makeRandom, pick, type Random32 } from '../../base/prng.ts'
 import type { Change, Peer, Persist, ReplicaMeta, StoredRow, TableSpec, TablesEffect, TablesEvent }
   from './events.ts'
+import { VirtualTime } from '../virtual-time.ts'
 import { rowId } from './replica.ts'
 import type { Row } from './rows.ts'
 import { Tables } from './tables.ts'
@@ -49,7 +50,7 @@ export class SimNode {
   aheadMs = 0
   isPaused = false
   inbox: (() => void)[] = []
-  peers: readonly Peer[] = []
+  peers = new Map<string, Peer>()
   /** number of this life; what was meant for an earlier one is dropped */
   life = 0
   /** what the node's daemon wants to have in its rows */
@@ -69,12 +70,11 @@ export class World {
   readonly random: Random32
   readonly nodes: SimNode[]
   network: NetworkSpec
-  nowMs = 1000
   /** Everything that was ever written, by stamp: nothing else may turn up anywhere. */
   readonly written = new Map<string, Row>()
   onChange: Watch = () => {}
   onMessage: (octets: number) => void = () => {}
-  readonly #heap = new EventHeap()
+  readonly #time = new VirtualTime()
   readonly #cuts = new Set<number>()
 
   constructor(seed: number, count: number, network: NetworkSpec = QUIET_NETWORK) {
@@ -83,23 +83,21 @@ export class World {
     this.nodes = Array.from({ length: count }, (_, i) => new SimNode(i))
   }
 
+  get nowMs(): number {
+    return this.#time.nowMs()
+  }
+
   wallMs(node: SimNode): number {
     return WALL_START_MS + this.nowMs + node.aheadMs
   }
 
   at(atMs: number, run: () => void): void {
-    this.#heap.push(atMs, run)
+    this.#time.at(atMs, run)
   }
 
   /** Let the world go on until `untilMs`. */
   run(untilMs: number): void {
-    for (;;) {
-      const dueMs = this.#heap.nextMs()
-      if (dueMs > untilMs) break
-      this.nowMs = Math.max(this.nowMs, dueMs)
-      this.#heap.pop()()
-    }
-    this.nowMs = Math.max(this.nowMs, untilMs)
+    this.#time.run(untilMs)
   }
 
   runFor(ms: number): void {
@@ -108,10 +106,15 @@ export class World {
 
   /** All clocks go on at once, as if nobody had been given any time to run. */
   leap(ms: number): void {
-    this.nowMs += ms
+    this.#time.leap(ms)
   }
 
-  start(node: SimNode): void {
+  start(...nodes: SimNode[]): void {
+    for (const node of nodes) this.#boot(node)
+    this.#reachabilityChanged()
+  }
+
+  #boot(node: SimNode): void {
     node.life += 1
     node.isPaused = false
     node.inbox = []
@@ -126,7 +129,6 @@ export class World {
     this.step(node, { type: 'start' })
     const writes = [...node.endpoints].map(([key, value]) => ({ table: ENDPOINTS, key, value }))
     this.step(node, { type: 'write', writes })
-    this.#reachabilityChanged()
   }
 
   /** As kill -9 does. */
@@ -200,7 +202,7 @@ export class World {
       if (effect.type === 'persist') this.#persist(node, effect.change)
       else if (effect.type === 'send') {
         const to = this.nodes[Number(effect.to.slice(4))]!
-        this.send(node, to, effect.octets, effect.isReliable)
+        this.send(node, to, effect.octets, effect.reliable)
       } else if (effect.type === 'changed') {
         for (const { new: row } of effect.changes) this.#note(node, row)
         this.onChange(node, effect.changes)
@@ -265,73 +267,22 @@ export class World {
 
   #learn(node: SimNode, isGoneToo: boolean): void {
     if (node.tables === null) return
-    const peers: Peer[] = []
+    const peers = new Map<string, Peer>()
     for (const other of this.nodes) {
       if (other === node) continue
-      const before = node.peers.find(peer => peer.name === other.name)
+      const before = node.peers.get(other.name)
       const isUp = other.tables !== null && !this.#isCut(node, other) && !this.#isCut(other, node)
       if (!isUp && before === undefined) continue
       const isAlive = isUp || (!isGoneToo && before?.state === 'alive')
       const state = isAlive ? 'alive' : 'failed'
       const epoch = isUp ? other.epoch : before?.epoch ?? 0
       const isSame = before?.state === state && before.epoch === epoch
-      peers.push(isSame ? before : { name: other.name, node: other.id, epoch, state })
+      const peer = isSame ? before : { name: other.name, node: other.id, epoch, state } as const
+      peers.set(other.name, peer)
     }
     node.peers = peers
-    const run = (): void => this.step(node, { type: 'peers', peers: node.peers })
+    const run = (): void => this.step(node, { type: 'peers', peers: [...node.peers.values()] })
     if (node.isPaused) node.inbox.push(run)
     else run()
-  }
-}
-
-/** A binary heap by time; what is due at the same time keeps its order. */
-class EventHeap {
-  readonly #events: { atMs: number; order: number; run: () => void }[] = []
-  #order = 0
-
-  nextMs(): number {
-    return this.#events[0]?.atMs ?? Infinity
-  }
-
-  push(atMs: number, run: () => void): void {
-    const events = this.#events
-    this.#order += 1
-    events.push({ atMs, order: this.#order, run })
-    for (let i = events.length - 1; i > 0;) {
-      const parent = (i - 1) >> 1
-      if (!this.#isBefore(i, parent)) break
-      this.#swap(i, parent)
-      i = parent
-    }
-  }
-
-  pop(): () => void {
-    const events = this.#events
-    const { run } = events[0]!
-    const last = events.pop()!
-    if (events.length === 0) return run
-    events[0] = last
-    for (let i = 0; ;) {
-      const left = 2 * i + 1
-      if (left >= events.length) break
-      const right = left + 1
-      const child = right < events.length && this.#isBefore(right, left) ? right : left
-      if (!this.#isBefore(child, i)) break
-      this.#swap(i, child)
-      i = child
-    }
-    return run
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const left = this.#events[a]!
-    const right = this.#events[b]!
-    return left.atMs - right.atMs < 0 || (left.atMs === right.atMs && left.order < right.order)
-  }
-
-  #swap(a: number, b: number): void {
-    const kept = this.#events[a]!
-    this.#events[a] = this.#events[b]!
-    this.#events[b] = kept
   }
 }

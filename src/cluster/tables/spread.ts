@@ -22,7 +22,7 @@ export const AGAIN_FANOUT = 3
 
 /** How many are passed what is new, at once, in a cluster with so many others. */
 export function relayFanout(others: number): number {
-  return others <= 2 ? 1 : others <= OWN_FANOUT ? 2 : 4
+  return others <= 2 ? 1 : others <= 6 ? 2 : others <= 20 ? 4 : 7
 }
 
 /** How often a piece is told from one node. */

@@ -8,11 +8,11 @@ import type { TablesCounters } from './counters.ts'
 import { Digests, DIGEST_MS } from './digests.ts'
 import type { Peer, TablesEffect, TablesEvent, TablesOptions } from './events.ts'
 import { Exchange } from './exchange.ts'
-import { FUTURE_MAX_MS, Intake } from './intake.ts'
+import { Intake } from './intake.ts'
 import { Mailbox } from './mailbox.ts'
 import { Membership } from './membership.ts'
 import { News } from './news.ts'
-import { OwnRows } from './own-rows.ts'
+import { FUTURE_MAX_MS, OwnRows } from './own-rows.ts'
 import { Parts } from './parts.ts'
 import { Post } from './post.ts'
 import type { Row } from './rows.ts'
@@ -184,7 +184,9 @@ export class Tables {
     const { came, went } = this.#membership.set(peers)
     if (came.length === 0 && went.length === 0) return
     for (const name of went) this.#digests.forget(name)
+    const wasAlone = this.#spread.peers.length === 0
     this.#spread.setPeers(this.#parts.nowMs, this.#membership.alive())
+    if (wasAlone) this.#own.tellAll()
     this.#digests.greet(came)
   }
 
@@ -199,7 +201,6 @@ export class Tables {
     }
     if (timers.take('upkeep', nowMs)) {
       timers.soon('upkeep', nowMs + UPKEEP_MS)
-      this.#parts.away.look(nowMs)
       this.#membership.upkeep()
       this.#upkeep.purge()
     }
@@ -208,10 +209,9 @@ export class Tables {
 
   /** What was in the future is not any more. */
   #release(): void {
-    const { agreedMs, held, nowMs } = this.#parts
+    const { agreedMs, held } = this.#parts
     if (held.quarantined === 0) return
     for (const aged of held.release(agreedMs + FUTURE_MAX_MS)) this.#intake.take(aged)
-    this.#parts.timers.soon('digest', nowMs)
   }
 
   #decide(): void {

@@ -1,6 +1,6 @@
 // What has to be done from time to time: tombstones go when everybody must know of them, and the
 // disk is told what changed and how long this replica has been running.
-import { TOMBSTONE_MS } from './away.ts'
+import { CONTACT_MARGIN_MS, TOMBSTONE_MS } from './away.ts'
 import type { Persist } from './events.ts'
 import type { Entry } from './key-tree.ts'
 import type { Membership } from './membership.ts'
@@ -24,16 +24,24 @@ export class Upkeep {
     this.#membership = membership
   }
 
-  /** Tombstones that are old enough go, unless somebody is missing who may not know of them. */
+  /**
+   * Tombstones that are old enough are not told any more, and go, unless somebody is missing who
+   * may not know of them.
+   */
   purge(): void {
-    const { counters, replica, runMs } = this.#parts
+    const { counters, nowMs, replica, runMs, timers } = this.#parts
     const { dead } = replica
-    if (!this.#membership.isMissingAny()) {
-      for (const entry of [...dead]) {
-        if (runMs - entry.bornRunMs < TOMBSTONE_MS) continue
-        replica.drop(entry)
-        counters.tombstonesPurged += 1
+    const isMissingAny = this.#membership.isMissingAny()
+    for (const entry of [...dead]) {
+      const leftMs = entry.bornRunMs + TOMBSTONE_MS - runMs
+      if (leftMs > 0) {
+        timers.soon('upkeep', nowMs + leftMs)
+        continue
       }
+      replica.fade(entry, runMs)
+      if (isMissingAny) continue
+      replica.drop(entry)
+      counters.tombstonesPurged += 1
     }
     if (dead.size <= TOMBSTONES_MAX) return
     const oldest = [...dead].sort((a, b) => a.bornRunMs - b.bornRunMs)
@@ -50,7 +58,7 @@ export class Upkeep {
     for (const { owned, tree } of replica.tables()) {
       for (const entry of tree.entries()) {
         const isOwn = owned && ownerOfKey(entry.row.key) === node
-        if (!isOwn && entry.row.stamp.ms <= away.contactMs) stale.push(entry)
+        if (!isOwn && entry.row.stamp.ms <= away.contactMs - CONTACT_MARGIN_MS) stale.push(entry)
       }
     }
     for (const entry of stale) replica.drop(entry)
