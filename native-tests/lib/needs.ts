@@ -1,11 +1,13 @@
 // What a machine may lack for a test, so that it is skipped with that reason and does not fail.
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 export type Needs = Readonly<{
   /** Commands on the PATH. */
   tools?: readonly string[]
+  /** What packages bring besides commands: paths. */
+  files?: readonly string[]
   /** Kinds of device that `ip link add` must know. */
   links?: readonly (keyof typeof LINKS)[]
   /** The optional package "cap", which is compiled where a compiler and libpcap-dev are. */
@@ -26,6 +28,8 @@ export function lacking(needs: Needs): string | false {
   if (!usable('/dev/net/tun')) return 'needs /dev/net/tun'
   const tool = needs.tools?.find(name => !works(['sh', '-c', `command -v ${name}`]))
   if (tool !== undefined) return `needs the command "${tool}"`
+  const file = needs.files?.find(path => !existsSync(path))
+  if (file !== undefined) return `needs ${file}`
   const link = needs.links?.find(kind => !works(['unshare', '--net', 'sh', '-c',
     `ip link add lack0 type veth peer name lack2 && ip link add ${LINKS[kind].join(' ')}`]))
   if (link !== undefined) return `needs a kernel with ${link} devices`
