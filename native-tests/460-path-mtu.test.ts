@@ -1,17 +1,18 @@
 // Paths of the underlay that are narrower than its devices: they are measured, and tasks that run
 // already have the MTU that fits, with and without a word from the router on the way.
 import { join } from 'node:path'
+import type { PingView } from '../src/daemon/cluster-views.ts'
+import { peersOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { makeOctets, sha256 } from './lib/octets-server.ts'
-import { ProbingDaemon } from './lib/probing-daemon.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({
-  nodes: 3, needs: { tools: ['ping', 'curl', 'nft', 'tcpdump'], rawSocket: true },
+  nodes: 3, peers: 'cluster', needs: { tools: ['ping', 'curl', 'nft'], rawSocket: true },
 })
 const SERVER = join(import.meta.dirname, 'lib', 'octets-server.ts')
-/** The hosts of the two tasks, and between them the router. */
+/** The hosts of the two tasks, and between them the router, which is a node as well. */
 const [NEAR, ROUTER, FAR] = ['node1', 'node2', 'node3'] as const
 const [NEAR_ADDRESS, ROUTER_ADDRESS, FAR_ADDRESS] = ['192.168.56.11', '192.168.56.12',
   '192.168.56.13'] as const
@@ -19,7 +20,8 @@ const A = 'node1/a'
 const B = '10.0.1.13'
 const NARROW = 1400
 const VXLAN = 50
-const daemons: ProbingDaemon[] = []
+/** A path is looked at every 5 s, and in silence it takes some time-outs to be sure. */
+const FOUND_MS = 30_000
 
 /** Both ways between the two hosts lead through the third, which passes packets of this size. */
 async function setRouter(mtu: number): Promise<void> {
@@ -41,55 +43,56 @@ table ip silence {
 NFT` : 'nft delete table ip silence')
 }
 
-async function untilTasksHave(mtu: number): Promise<void> {
+async function untilTasksHave(mtu: number): Promise<number> {
+  const beganMs = performance.now()
   await until(`tasks with MTU ${mtu}`, async () => {
     const seen = await Promise.all([A, 'node3/b'].map(task =>
       lab.out(task, 'cat', '/sys/class/net/eth0/mtu')))
     return seen.every(text => Number(text) === mtu)
-  }, 30_000)
+  }, FOUND_MS)
+  return Math.round(performance.now() - beganMs)
 }
 
-async function smallest(): Promise<(number | null)[]> {
-  return (await Promise.all(daemons.map(one => one.view()))).map(view => view.smallestMtuOctets)
+/** What `node` knows of the ways to the others, by their names. */
+async function pathsOf(node: string): Promise<Record<string, number | null>> {
+  return Object.fromEntries((await peersOf(lab, node)).map(peer => [peer.name, peer.pathMtuOctets]))
 }
 
-lab.test('a path as wide as the devices changes nothing', async t => {
+const fetchSum = () => lab.sh(A, `curl -sS --fail --max-time 20 http://${B}:8000/ | sha256sum`)
+
+lab.test('a path as wide as the devices changes nothing', async () => {
   await lab.sh(ROUTER, `echo 1 > /proc/sys/net/ipv4/ip_forward
     echo 0 > /proc/sys/net/ipv4/conf/all/send_redirects
     echo 0 > /proc/sys/net/ipv4/conf/eth1/send_redirects`)
+  await setRouter(1500)
   await lab.out(NEAR, 'ip', 'route', 'add', `${FAR_ADDRESS}/32`, 'via', ROUTER_ADDRESS)
   await lab.out(FAR, 'ip', 'route', 'add', `${NEAR_ADDRESS}/32`, 'via', ROUTER_ADDRESS)
-  await setRouter(1500)
-  daemons.push(await ProbingDaemon.start(lab, NEAR, ROUTER_ADDRESS, FAR_ADDRESS))
-  daemons.push(await ProbingDaemon.start(lab, FAR, ROUTER_ADDRESS, NEAR_ADDRESS))
-  await lab.createNetwork('mynet', [NEAR, FAR])
+  await lab.tapmesh(NEAR, 'network', 'create', 'mynet')
+  await untilEqual(lab)
   await lab.bareTask(NEAR, 'a', 'mynet,ip=10.0.1.11')
   await lab.runTask(FAR, 'b', `mynet,ip=${B}`, process.execPath, SERVER, '8000')
   await untilReached(lab, A, B)
-  await until('both paths are known', async () =>
-    (await smallest()).every(octets => octets === 1500))
+  await until('all paths are known', async () =>
+    Object.values(await pathsOf(NEAR)).every(octets => octets === 1500))
   await untilTasksHave(1450)
-  const view = await daemons[0]!.view()
-  t.equal(view.absent, null)
-  t.strictSame(view.paths.map(path => path.pathMtuOctets), [1500, 1500])
-  for (const path of view.paths) {
-    t.match(path, { last: 'reply', lossPercent: 0 })
-    t.ok(path.rttMs! > 0 && path.rttMs! < 1000)
-  }
 })
 
 lab.test('the router gets narrower: running tasks follow, and everything still passes', async t => {
   await setRouter(NARROW)
-  await untilTasksHave(NARROW - VXLAN)
-  t.strictSame(await smallest(), [NARROW, NARROW])
+  t.comment(`tasks have it after ${await untilTasksHave(NARROW - VXLAN)} ms`)
+  t.same(await pathsOf(NEAR), { [ROUTER]: 1500, [FAR]: NARROW })
+  t.same(await pathsOf(FAR), { [NEAR]: NARROW, [ROUTER]: 1500 })
   t.match(await lab.tapmesh(NEAR, 'network', 'inspect', 'mynet'), /"Mtu": 1350/)
   t.match((await lab.task(NEAR, 'a')).endpoints, [{ mtu: NARROW - VXLAN }])
   const fits = NARROW - VXLAN - 28
   const once = ['-c1', '-W2', '-M', 'do', '-s']
   t.equal((await ping(lab, A, B, ...once, String(fits))).received, 1)
   t.match((await ping(lab, A, B, ...once, String(fits + 1))).text, 'mtu=1350')
-  const got = await lab.sh(A, `curl -sS --fail --max-time 20 http://${B}:8000/ | sha256sum`)
-  t.equal(got, `${sha256(makeOctets())}  -\n`)
+  t.equal(await fetchSum(), `${sha256(makeOctets())}  -\n`)
+})
+
+lab.test('tapmesh ping shows it', async t => {
+  t.match(await lab.tapmesh(NEAR, 'ping', '-c', '2', FAR), /\nPath MTU: 1400 octets/)
 })
 
 lab.test('a task with a larger MTU of its own is told the right one, in ICMP', async t => {
@@ -107,33 +110,48 @@ lab.test('a new task gets the MTU that fits', async t => {
   t.equal(await lab.out('node1/late', 'cat', '/sys/class/net/eth0/mtu'), '1350\n')
 })
 
-lab.test('the router gets wider again: so do tasks, and nothing remembers', async t => {
-  await setRouter(1500)
-  await until('both are known', async () => {
-    const views = await Promise.all(daemons.map(one => one.view('rise')))
-    return views.every(view => view.smallestMtuOctets === 1500)
+lab.test('a restart begins with what was known', async t => {
+  const watch = lab.start(A, 'ip', 'monitor', 'link')
+  await until('changes are seen', async () => {
+    await lab.sh(A, 'ip link set lo down; ip link set lo up')
+    return watch.stdout.includes('lo:')
   })
+  await lab.daemon(NEAR, 'restart')
+  await until('the path is known again', async () => (await pathsOf(NEAR))[FAR] === NARROW)
+  await lab.out(A, 'ip', 'link', 'set', 'eth0', 'txqueuelen', '777')
+  await until('the last change', () => watch.stdout.includes('qlen 777'))
+  await watch.stop()
+  t.notMatch(watch.stdout, 'mtu 1450')
+})
+
+lab.test('the router gets wider again: so do tasks, and nothing remembers', async () => {
+  await setRouter(1500)
+  const pinged = async (from: string, to: string) =>
+    JSON.parse(await lab.tapmesh(from, 'ping', '--json', '-c', '2', to)) as PingView
+  await until('both know it, for it was asked for', async () => (await Promise.all([
+    pinged(NEAR, FAR), pinged(FAR, NEAR),
+  ])).every(view => view.pathMtuOctets === 1500))
   await untilTasksHave(1450)
   await until('a ping as long as it may be', async () =>
     (await ping(lab, A, B, '-c1', '-W1', '-M', 'do', '-s', '1422')).received === 1)
-  t.match(await lab.out(NEAR, 'ip', 'route', 'get', FAR_ADDRESS), `via ${ROUTER_ADDRESS}`)
 })
 
 lab.test('a router that is silent about it is found out as well', async t => {
   await setSilence(true)
   await setRouter(NARROW)
-  await untilTasksHave(NARROW - VXLAN)
-  t.strictSame(await smallest(), [NARROW, NARROW])
+  t.comment(`tasks have it after ${await untilTasksHave(NARROW - VXLAN)} ms`)
+  t.same(await pathsOf(NEAR), { [ROUTER]: 1500, [FAR]: NARROW })
   t.match(await lab.out(ROUTER, 'nft', 'list', 'table', 'ip', 'silence'),
     /counter packets [1-9]/, 'it had something to say')
-  const got = await lab.sh(A, `curl -sS --fail --max-time 20 http://${B}:8000/ | sha256sum`)
-  t.equal(got, `${sha256(makeOctets())}  -\n`)
+  t.equal(await fetchSum(), `${sha256(makeOctets())}  -\n`)
   await setSilence(false)
 })
 
-lab.test('a restart begins with what was known, also where nobody probes any more', async t => {
-  for (const one of daemons.splice(0)) await one.stop()
-  await lab.daemon(NEAR, 'start')
-  t.match((await lab.task(NEAR, 'a')).endpoints, [{ mtu: NARROW - VXLAN }])
-  t.equal(await lab.out(A, 'cat', '/sys/class/net/eth0/mtu'), '1350\n')
-})
+lab.test('a node that leaves the cluster knows of no paths, and has the MTU of its device',
+  async t => {
+    await lab.tapmesh(NEAR, 'leave', '--force')
+    await lab.tapmesh(FAR, 'leave', '--force')
+    await untilTasksHave(1450)
+    await lab.daemon(NEAR, 'restart')
+    t.match((await lab.task(NEAR, 'a')).endpoints, [{ mtu: 1450 }])
+  })

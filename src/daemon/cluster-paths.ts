@@ -49,11 +49,12 @@ export class ClusterPaths {
 
   /** Octets of the largest packet that gets there whole; null: not known. */
   mtuTo(name: string): number | null {
-    return this.#prober.view().paths.find(path => path.member === name)?.pathMtuOctets ?? null
+    return this.#prober.path(name)?.pathMtuOctets ?? null
   }
 
   async ping(node: NodeView, count: number, signal: AbortSignal): Promise<PingView> {
     const notes: string[] = []
+    this.#prober.rise(node.name) // who asks wants to know what it is now
     const [underlay, mesh] = await Promise.all([
       this.#pingUnderlay(node, count, signal, notes), this.#pingMesh(node, count, signal, notes),
     ])

@@ -17,6 +17,7 @@ import type {
 } from './cluster-views.ts'
 import { Watchers } from './cluster-watch.ts'
 import { Exclusive } from './exclusive.ts'
+import { setPathMtu } from './path-mtu.ts'
 
 const CLUSTER_NAME = 'tapmesh'
 /** The others hear the goodbye within this time, or find out by themselves. */
@@ -38,7 +39,7 @@ export class Cluster implements ClusterControl {
    * @throws ConfigError when its identity or its store is damaged
    */
   async start(): Promise<void> {
-    if (!existsSync(`${this.#stateDirectory}/identity`)) return
+    if (!existsSync(`${this.#stateDirectory}/identity`)) return this.#forgetPaths()
     const { loadIdentity } = await import('../cluster/identity/files.ts')
     const identity = loadIdentity(this.#stateDirectory)
     if (identity !== null) await this.#begin(identity, [])
@@ -225,7 +226,14 @@ export class Cluster implements ClusterControl {
     removeIdentity(this.#stateDirectory)
     this.#removeStore()
     this.#host.shared.release()
+    await this.#forgetPaths()
     this.#host.log.info('in no cluster')
+  }
+
+  /** Nobody measures the paths to the other nodes any more. */
+  #forgetPaths(): Promise<void> {
+    const { changes, core } = this.#host
+    return changes.run(() => setPathMtu(core, null))
   }
 
   #removeStore(): void {

@@ -19,7 +19,6 @@ import { Datapath } from './datapath.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
-import { setPathMtu } from './path-mtu.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
@@ -34,8 +33,6 @@ export type Daemon = Readonly<{
   control: Control
   /** Use what of the new configuration can change while running; the rest is logged. */
   reload(config: Config): void
-  /** The smallest path MTU of all members is another one now, see path-mtu.ts. */
-  setPathMtu(octets: number | null): Promise<void>
   /** Rejects when the daemon cannot go on. */
   failed: Promise<never>
   /** Tasks and their devices stay as they are; a later daemon takes them up. */
@@ -103,7 +100,6 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     control,
     failed: datapath.failed,
     reload: fresh => reload(core, fresh),
-    setPathMtu: octets => changes.run(() => setPathMtu(core, octets)),
     stop: async () => {
       reconciler.stop()
       await cluster.stop()

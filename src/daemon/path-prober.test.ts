@@ -84,6 +84,8 @@ test('the smallest is told when it changes, and only then', async t => {
   t.is(view.absent, null)
   t.is(view.smallestMtuOctets, 1500)
   t.is(view.paths[0]?.member, 'a')
+  t.like(prober.path('a'), { pathMtuOctets: 1500 })
+  t.is(prober.path('b'), null)
   t.true(view.counts['probes']! > 0)
 })
 

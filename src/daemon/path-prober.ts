@@ -92,6 +92,11 @@ export class PathProber {
     this.#step(member === undefined ? { type: 'rise' } : { type: 'rise', member })
   }
 
+  /** What is known of the path to one member; null: nothing, or it is none. */
+  path(member: string): PathView | null {
+    return this.#absent === null ? this.#probe.view(member) : null
+  }
+
   view(): PathProberView {
     const echo: Partial<EchoCounts> = this.#echo?.counts() ?? {}
     return {
