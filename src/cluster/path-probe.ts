@@ -106,6 +106,11 @@ export class PathProbe {
     return known.length === 0 ? null : Math.min(...known)
   }
 
+  /** Paths of members that may answer, and whose MTU is still being searched for the first time. */
+  get undecided(): number {
+    return [...this.#paths.values()].filter(path => path.isUndecided).length
+  }
+
   get paths(): number {
     return this.#paths.size
   }

@@ -41,6 +41,10 @@ export class RoundTrips {
     this.#note(Number.NaN)
   }
 
+  get samples(): number {
+    return Math.min(this.#count, ROUND_TRIP_SAMPLES)
+  }
+
   get hasLoss(): boolean {
     return this.#present().some(sample => Number.isNaN(sample))
   }
@@ -71,6 +75,6 @@ export class RoundTrips {
   }
 
   #present(): Float64Array {
-    return this.#samples.subarray(0, Math.min(this.#count, ROUND_TRIP_SAMPLES))
+    return this.#samples.subarray(0, this.samples)
   }
 }

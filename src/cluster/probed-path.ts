@@ -16,6 +16,8 @@ export const LARGE_TIMEOUT_MAX_MS = 1000
 export const RISE_AFTER_LOSS_MS = 60_000
 /** Times between probes vary by a tenth of themselves, so that members do not fall into step. */
 const SPREAD = 0.1
+/** Who has not answered so many small probes is not waited for. */
+const SILENT_SAMPLES = 3
 const NEVER = Number.POSITIVE_INFINITY
 
 export type PathTimes = Readonly<{
@@ -67,6 +69,11 @@ export class ProbedPath {
 
   get mtuOctets(): number | null {
     return this.#search.foundOctets
+  }
+
+  get isUndecided(): boolean {
+    return this.mtuOctets === null
+      && (this.#last === 'reply' || this.#trips.samples < SILENT_SAMPLES)
   }
 
   /** When the next probe is due. */

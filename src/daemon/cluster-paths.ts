@@ -30,7 +30,7 @@ export class ClusterPaths {
     this.#node = node
     this.#prober = new PathProber({
       clock, random: makeRandom(randomInt(2 ** 32)), log: log.child({ room: 'paths' }),
-      underlay: core.underlay,
+      underlay: core.underlay, beforeOctets: core.state.pathMtu,
       onPathMtu: octets => void changes.run(() => setPathMtu(core, octets))
         .catch(error => log.warn({ err: error }, 'path MTU not used')),
     })

@@ -93,6 +93,7 @@ export class Cluster implements ClusterControl {
     return this.#turns.run(async () => {
       const life = this.#needed()
       if (!force) checkLeave(life, this.nodes(), this.#host.core.state)
+      this.#host.core.link = null // our rows go with the goodbye, and are not written again
       await life.node.leave(LEAVE_TIMEOUT_MS)
       await this.#end()
     })
@@ -232,8 +233,7 @@ export class Cluster implements ClusterControl {
 
   /** Nobody measures the paths to the other nodes any more. */
   #forgetPaths(): Promise<void> {
-    const { changes, core } = this.#host
-    return changes.run(() => setPathMtu(core, null))
+    return this.#host.changes.run(() => setPathMtu(this.#host.core, null))
   }
 
   #removeStore(): void {

@@ -89,6 +89,23 @@ test('the smallest is told when it changes, and only then', async t => {
   t.true(view.counts['probes']! > 0)
 })
 
+test('at a restart wide paths that are known first do not widen anything', async t => {
+  const { told, echo, prober } = proberOf(t, { beforeOctets: 1400 })
+  prober.start([{ name: 'wide', address: 2 }, { name: 'late', address: 3 }])
+  await until(() => prober.path('wide')?.pathMtuOctets === 1500)
+  t.deepEqual(told, [], 'the other one may be narrow')
+  echo.mtus.set(3, 1400)
+  await until(() => told.length > 0)
+  t.deepEqual(told, [1400])
+})
+
+test('a path that is narrower than before is told at once', async t => {
+  const { told, prober } = proberOf(t, { beforeOctets: 1450 })
+  prober.start([{ name: 'narrow', address: 1 }, { name: 'dead', address: 77 }])
+  await until(() => told.length > 0)
+  t.deepEqual(told, [1400])
+})
+
 test('members that do not answer tell nothing', async t => {
   const { told, echo, prober } = proberOf(t)
   prober.start([{ name: 'dead', address: 77 }])

@@ -23,10 +23,12 @@ export type PathProberParts = Readonly<{
   underlay: Readonly<{ number: number; mtu: number }>
   /**
    * The smallest path MTU of all members is another one now, octets; null: nobody knows it, for
-   * there are no members, or they cannot be probed. Told once at least, and not while members are
-   * new and none of them is known yet.
+   * there are no members, or they cannot be probed. Told once at least. A larger one is told only
+   * when no path is new and unknown: at a start the wide ones are often known first.
    */
   onPathMtu: (octets: number | null) => void
+  /** What was told last before a restart. */
+  beforeOctets?: number | null
   /** Other times than the usual ones, and another echo, for tests. */
   times?: Partial<Omit<PathProbeOptions, 'random' | 'deviceMtuOctets'>>
   noMembersMs?: number
@@ -128,10 +130,12 @@ export class PathProber {
   }
 
   #tell(nowMs: number): void {
-    const { noMembersMs = NO_MEMBERS_MS } = this.#parts
+    const { beforeOctets, noMembersMs = NO_MEMBERS_MS, underlay } = this.#parts
     const smallest = this.#probe.smallestMtuOctets()
     const isUnknown = smallest === null
     if (isUnknown && (this.#probe.paths > 0 || nowMs - this.#emptyMs < noMembersMs)) return
+    const before = this.#told ?? beforeOctets ?? underlay.mtu
+    if (smallest !== null && smallest >= before && this.#probe.undecided > 0) return
     this.#tellOnce(smallest)
   }
 
