@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import t from 'tap'
 import type { Test } from 'tap'
 import { exec } from '../src/base/exec.ts'
 import { EXPERIMENT, frame, hex, sendFrames } from './lib/frames.ts'
@@ -25,10 +26,14 @@ const A_IPV6 = 'fe80::42:aff:fe00:10b'
 const PEER = '10.0.1.101'
 const PEER_MAC = '02:42:0a:00:01:65'
 const URL = `http://${A_ADDRESS}:8000`
-const FILE_OCTETS = 200_000_000
+/** FILE_MEGABYTES makes the transfers longer, for example 1000. */
+const MEGABYTES = Number(process.env['FILE_MEGABYTES'] ?? 200)
+const FILE_OCTETS = MEGABYTES * 1_000_000
 const SMALL_OCTETS = 20_000_000
 const FILE_HASH = streamHash(FILE_OCTETS)
 const SMALL_HASH = streamHash(SMALL_OCTETS)
+
+t.setTimeout((120 + MEGABYTES) * 1000)
 
 type Setting = 'on' | 'off'
 
@@ -68,7 +73,7 @@ lab.test('a network with a task on each node', async () => {
 for (const setting of ['on', 'off'] as const) {
   const where = `offloads of the underlay ${setting}`
 
-  lab.test(`200 MB both ways, held to their checksum: ${where}`, async t => {
+  lab.test(`${MEGABYTES} MB both ways, held to their checksum: ${where}`, async t => {
     await setOffloads(setting, ...lab.nodes)
     const before = await lab.status('node1')
     t.equal(await download(lab, B, URL, FILE_OCTETS), FILE_HASH)
@@ -138,7 +143,7 @@ lab.test('the kernel\'s device joins', async () => {
 })
 
 for (const setting of ['on', 'off'] as const) {
-  lab.test(`200 MB to and from the kernel's device: offloads of all ${setting}`, async t => {
+  lab.test(`${MEGABYTES} MB to and from the kernel's device: offloads of all ${setting}`, async t => {
     await setOffloads(setting, ...lab.nodes, 'client')
     t.equal(await download(lab, 'client', URL, FILE_OCTETS), FILE_HASH)
     t.equal(await upload(lab, 'client', URL, FILE_OCTETS), FILE_HASH)
