@@ -17,10 +17,11 @@ import { insaneValues, reportOf, textOf } from './report.ts'
 import { Session } from './session.ts'
 import type { Subject } from './subjects.ts'
 import { kvxlan, kvxlanBridge, veth } from './subjects.ts'
-import { tapmesh } from './tapmesh.ts'
+import { tapmesh, tapmeshWorkers } from './tapmesh.ts'
 
 const REFERENCES: readonly Subject[] = [veth, kvxlan, kvxlanBridge]
 const PEERS: readonly Subject[] = [tinc, quicktun, ovsTap, ovsAfxdp]
+const KNOWN: readonly Subject[] = [...REFERENCES, tapmesh, ...tapmeshWorkers, ...PEERS]
 const SETTINGS: readonly Setting[] = ['A', 'B']
 const ROUNDS_MAX = 100
 const RESULTS = join(import.meta.dirname, 'results')
@@ -34,7 +35,7 @@ Usage: bench/run [options]
   -s, --settings A,B     A: veth offloads as the kernel sets them; B: all off (default A;
                          A,B with --quick)
   -n, --rounds N         how often each row is measured (default 5)
-  -p, --subjects LIST    of ${[...REFERENCES, tapmesh, ...PEERS].map(({ name }) => name).join(', ')}
+  -p, --subjects LIST    of ${KNOWN.map(({ name }) => name).join(', ')}
       --peers            the other userspace tunnels, too
       --json             one JSON object on stdout instead of the table
       --write            also write bench/RESULTS.md, its picture and
@@ -42,7 +43,8 @@ Usage: bench/run [options]
   -h, --help
 
 Subjects: veth is the underlay alone; kvxlan the kernel's VXLAN device as endpoint; kvxlan-br the
-same behind a bridge and a veth pair, as Docker wires it; tapmesh a daemon and a task on each host.
+same behind a bridge and a veth pair, as Docker wires it; tapmesh a daemon and a task on each host,
+tapmesh-wN one with N packet workers.
 
 Example: bench/run --quick --json | jq .ratios
 `
@@ -75,10 +77,9 @@ function readOptions(words: readonly string[]): Options | null {
   const settings = (values.settings ?? (mode === 'quick' ? 'A,B' : 'A')).split(',').map(word => {
     return pick('setting', word, SETTINGS, setting => setting)
   })
-  const known = [...REFERENCES, tapmesh, ...PEERS]
   const usual = mode === 'smoke' ? REFERENCES : [...REFERENCES, tapmesh]
   const named = values.subjects?.split(',').map(word => {
-    return pick('subject', word, known, subject => subject.name)
+    return pick('subject', word, KNOWN, subject => subject.name)
   })
   const subjects = [...new Set([...named ?? usual, ...values.peers ? PEERS : []])]
   const roundsMin = values.rounds === undefined ? plan.roundsMin : rounds

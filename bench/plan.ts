@@ -50,7 +50,7 @@ const ALL_PROBES: readonly Probe[] = [
 ]
 
 /** The subjects that the ratios are made of; the others are visited once in each setting. */
-const BARRED = new Set(['kvxlan', 'kvxlan-br', 'tapmesh'])
+const BARRED = new Set(['kvxlan', 'kvxlan-br', 'tapmesh', 'tapmesh-w2', 'tapmesh-w4'])
 
 /** Empty: the subject is not visited. Memory is read last, when the subject has worked. */
 export function probesFor(
