@@ -11,7 +11,7 @@ import { until } from './control.test-kit.ts'
 const STOP_TIMEOUT_MS = 300
 const URLS = { serve: './serve.ts', kit: './control.test-kit.ts' }
 const [serveUrl, kitUrl] = Object.values(URLS).map(path => new URL(path, import.meta.url).href)
-/** `stop` and `start` say how the daemon behaves: "well", "never" or "badly". */
+/** How the daemon starts and stops: "well", "badly", "never", "late": at the second signal. */
 const SCRIPT = `
 import { serve } from '${serveUrl}'
 import { makeFake } from '${kitUrl}'
@@ -22,6 +22,7 @@ const stop = async () => {
   say('daemon stop')
   const timer = setInterval(() => {}, 1000)
   if (stops === 'never') await new Promise(() => {})
+  if (stops === 'late') await new Promise(resolve => process.once('SIGTERM', resolve))
   clearInterval(timer)
 }
 const start = async () => {
@@ -30,7 +31,7 @@ const start = async () => {
   return { control: makeFake('/none').control, reload, stop, failed }
 }
 try {
-  await serve(configPath, start, ${STOP_TIMEOUT_MS})
+  await serve(configPath, start, stops === 'never' ? ${STOP_TIMEOUT_MS} : 10_000)
 } catch (error) {
   say('thrown ' + error.message)
   process.exitCode = 1
@@ -68,11 +69,21 @@ test('it answers, writes its pid, and SIGTERM leaves nothing behind', async t =>
   t.is((await makeClient({ socketPath }).status()).pid, child.pid ?? 0)
   t.is((await stat(socketPath)).mode & 0o777, 0o660)
   child.kill('SIGTERM')
-  child.kill('SIGTERM')
   t.is(await ended, 0)
   t.is(seen.said, 'daemon stop\n')
   t.false(existsSync(pidFile))
   t.false(existsSync(socketPath))
+})
+
+test('a second SIGTERM does not cut the stop short', async t => {
+  const { child, seen, ended, pidFile, ready } = await daemon(t, 'well', 'late')
+  await ready()
+  child.kill('SIGTERM')
+  await until(() => seen.said.includes('daemon stop'), 'the stop')
+  child.kill('SIGTERM')
+  t.is(await ended, 0)
+  t.is(seen.said, 'daemon stop\n')
+  t.false(existsSync(pidFile))
 })
 
 test('SIGHUP reads the configuration again, and a wrong one changes nothing', async t => {
