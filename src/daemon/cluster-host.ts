@@ -1,6 +1,7 @@
 // What the cluster needs of the daemon that it lives in.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
@@ -17,6 +18,8 @@ export type ClusterHost = Readonly<{
   clock: Clock
   log: Log
   version: string
+  /** Called when rows have changed, after networks, addresses and the packet path followed them. */
+  followers: ((cluster: ClusterLink) => void)[]
   /** To whoever watches. */
   tell: (event: ClusterEvent) => void
 }>

@@ -3,7 +3,7 @@
 import { ConflictError } from '../base/errors.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { MeshAddress } from '../cluster/mesh-address.ts'
-import type { Change } from '../cluster/tables/events.ts'
+import type { Change, Write } from '../cluster/tables/events.ts'
 import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import { ClusterNode } from './cluster-node.ts'
@@ -15,8 +15,7 @@ import { ClusterTrust } from './cluster-trust.ts'
 import { proofOf, rowFault } from './row-proof.ts'
 import { endpointWrites, losers, renumber } from './shared-endpoints.ts'
 import {
-  encodeRow, type EndpointRow, nodeKey, type NetworkRow, type NodeRow, ownerOf,
-  SHARED_TABLES, TABLE_NETWORK, TABLE_NODE,
+  encodeRow, type EndpointRow, nodeKey, type NodeRow, ownerOf, SHARED_TABLES, TABLE_NODE,
 } from './shared-rows.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -103,14 +102,8 @@ export class ClusterLife implements ClusterLink {
     this.#follow()
   }
 
-  putNetwork(id: string, row: NetworkRow): void {
-    this.checkManager('create networks')
-    this.node.write([{ table: TABLE_NETWORK, key: id, value: encodeRow(row) }])
-  }
-
-  removeNetwork(id: string): void {
-    this.checkManager('remove networks')
-    this.node.write([{ table: TABLE_NETWORK, key: id, value: null }])
+  write(writes: readonly Write[]): void {
+    this.node.write([...writes])
   }
 
   /** @throws ConflictError on a worker */
@@ -212,6 +205,7 @@ export class ClusterLife implements ClusterLink {
       shared.follow(this)
       shared.followAddresses(this)
       core.publish()
+      for (const follow of this.#host.followers) follow(this)
       if (losers(core, this).length > 0) this.#settle()
     } finally {
       this.#isFollowing = false

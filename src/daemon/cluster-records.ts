@@ -1,5 +1,10 @@
 // What the shared tables say, understood: nodes, networks and endpoints by their keys. It follows
 // every change of a row and is never written to by anything else.
+import {
+  type LeaseRow, leaseRow, type NodeSpecRow, nodeSpecRow, type RequestRow, requestRow,
+  type RolloutRow, rolloutRow, type ServiceRow, serviceRow, type ServiceTaskRow, TABLE_LEASE,
+  TABLE_NODE_SPEC, TABLE_REQUEST, TABLE_ROLLOUT, TABLE_SERVICE, TABLE_TASK, taskRow,
+} from '../cluster/services/rows.ts'
 import type { Change } from '../cluster/tables/events.ts'
 import {
   decodeRow, type EndpointRow, endpointRow, type NetworkRow, networkRow, type NodeRow, nodeRow,
@@ -40,6 +45,18 @@ export class ClusterRecords {
   readonly networks = new Map<string, Known<NetworkRow>>()
   /** By "NODE/PORT". */
   readonly endpoints = new Map<string, Known<EndpointRow>>()
+  /** By service id, and by previousKey() of it. */
+  readonly services = new Map<string, Known<ServiceRow>>()
+  /** By service id. */
+  readonly rollouts = new Map<string, Known<RolloutRow>>()
+  /** By node id. */
+  readonly nodeSpecs = new Map<string, Known<NodeSpecRow>>()
+  /** By leaseKey(). */
+  readonly leases = new Map<string, Known<LeaseRow>>()
+  /** By taskKey(). */
+  readonly tasks = new Map<string, Known<ServiceTaskRow>>()
+  /** By "NODE/REQUEST". */
+  readonly requests = new Map<string, Known<RequestRow>>()
   /** Rows that do not have the shape of their table. */
   misshapen = 0
 
@@ -49,6 +66,12 @@ export class ClusterRecords {
       case TABLE_NODE: return this.#put(this.nodes, ownerOf(row.key), row, nodeRow)
       case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)
       case TABLE_ENDPOINT: return this.#put(this.endpoints, row.key, row, endpointRow)
+      case TABLE_SERVICE: return this.#put(this.services, row.key, row, serviceRow)
+      case TABLE_ROLLOUT: return this.#put(this.rollouts, row.key, row, rolloutRow)
+      case TABLE_NODE_SPEC: return this.#put(this.nodeSpecs, row.key, row, nodeSpecRow)
+      case TABLE_LEASE: return this.#put(this.leases, row.key, row, leaseRow)
+      case TABLE_TASK: return this.#put(this.tasks, row.key, row, taskRow)
+      case TABLE_REQUEST: return this.#put(this.requests, row.key, row, requestRow)
       default: return false
     }
   }

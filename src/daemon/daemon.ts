@@ -87,7 +87,9 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   await changes.run(() => takeUp(core, tasks))
   const version = readVersion()
   const shared = new SharedNetworks(core, networks)
-  const cluster = new Cluster({ core, networks, changes, shared, clock: systemClock, log, version })
+  const cluster = new Cluster({
+    core, networks, changes, shared, clock: systemClock, log, version, followers: [],
+  })
   await stoppingOn(cluster.start(), datapath)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()

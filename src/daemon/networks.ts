@@ -15,7 +15,7 @@ import { routes } from '../kernel/netlink/route.ts'
 import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { NETWORKS_MAX } from '../path/image.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
-import { networkIdOf } from './shared-rows.ts'
+import { encodeRow, networkIdOf, TABLE_NETWORK } from './shared-rows.ts'
 import type { Core } from './core.ts'
 import { MTU_MIN_OCTETS } from './path-mtu.ts'
 import type { NetworkRecord } from './state.ts'
@@ -59,7 +59,9 @@ export class Networks {
     const network = await this.#plan(spec)
     const { link: cluster } = this.#core
     if (cluster !== null) {
-      cluster.putNetwork(network.id, sharedRow(network, spec))
+      cluster.checkManager('create networks')
+      cluster.write([{ table: TABLE_NETWORK, key: network.id,
+        value: encodeRow(sharedRow(network, spec)) }])
       return this.view(this.find(network.id)) // following the tables has made it ours
     }
     state.networks.push(network)
@@ -88,8 +90,10 @@ export class Networks {
         + `${more > 0 ? ` and ${more} more` : ''}; remove them first with: tapmesh rm`,
       { network: network.name })
     }
-    if (network.scope === 'swarm' && this.#core.link !== null) {
-      return this.#core.link.removeNetwork(network.id)
+    const { link: cluster } = this.#core
+    if (network.scope === 'swarm' && cluster !== null) {
+      cluster.checkManager('remove networks')
+      return cluster.write([{ table: TABLE_NETWORK, key: network.id, value: null }])
     }
     this.drop(network)
   }

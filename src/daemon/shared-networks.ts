@@ -13,7 +13,10 @@ import type { NetworkSpec, NetworkView } from './views.ts'
 /** What goes into the tables when a network is created. */
 export function sharedRow(network: NetworkRecord, spec: NetworkSpec): NetworkRow {
   const { name, subnet, gateway, vni, labels, createdAt } = network
-  return { name, subnet, gateway, vni, labels, createdAt, mtu: spec.mtu ?? null }
+  return {
+    name, subnet, gateway, vni, labels, createdAt, mtu: spec.mtu ?? null,
+    attachable: true, internal: false,
+  }
 }
 
 /** The nodes with endpoints in a network. */

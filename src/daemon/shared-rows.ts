@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { tryIpv4 } from '../base/text.ts'
+import { SERVICE_TABLES, TASK_NAME_MAX } from '../cluster/services/rows.ts'
 import type { TableSpec } from '../cluster/tables/events.ts'
 
 export const TABLE_NODE = 'node'
@@ -22,6 +23,7 @@ export const SHARED_TABLES: readonly TableSpec[] = [
   { name: TABLE_NETWORK, owned: false },
   { name: TABLE_ENDPOINT, owned: true },
   { name: TABLE_CLUSTER, owned: false },
+  ...SERVICE_TABLES,
 ]
 
 const name = z.string().min(1).max(63)
@@ -53,6 +55,10 @@ export const networkRow = z.object({
   /** null: as much as the paths between the nodes carry. */
   mtu: z.int().min(576).max(65_485).nullable(),
   labels: z.record(z.string(), z.string()),
+  /** Tasks of `tapmesh run` may join, not only those of services. */
+  attachable: z.boolean().default(true),
+  /** Its tasks get no way out of the cluster. */
+  internal: z.boolean().default(false),
   createdAt: z.string().max(32),
 })
 
@@ -61,7 +67,7 @@ export const endpointRow = z.object({
   network: z.string().max(25),
   address: ipv4,
   mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
-  task: name,
+  task: z.string().min(1).max(TASK_NAME_MAX),
   taskId: z.string().max(64),
   interface: z.string().max(15),
   /** Machines with addresses of their own may live behind it. */

@@ -1,0 +1,62 @@
+// The cluster's records as the machines of cluster/services/ take them.
+import { type DirectoryNetwork, directoryOf } from '../cluster/services/directory.ts'
+import type {
+  EndpointFact, NetworkFact, NodeFact, ServiceFact, TaskFact,
+} from '../cluster/services/facts.ts'
+import { leaseKey, type NodeSpecRow, type ServiceRow } from '../cluster/services/rows.ts'
+import type { ClusterRecords, Known } from './cluster-records.ts'
+import { ownerOf } from './shared-rows.ts'
+
+const ACTIVE: NodeSpecRow = { availability: 'active', labels: {} }
+
+/** All nodes that are known, those that are not here among them. */
+export function nodeFacts(records: ClusterRecords): NodeFact[] {
+  return [...records.nodes].map(([id, node]) => {
+    const spec = records.nodeSpecs.get(id) ?? ACTIVE
+    return {
+      id, name: node.name, role: node.role, isAlive: !node.hidden,
+      availability: spec.availability, labels: { ...node.labels, ...spec.labels },
+    }
+  })
+}
+
+export function networkFacts(records: ClusterRecords): NetworkFact[] {
+  return [...records.networks].map(([id, { name }]) => ({ id, name }))
+}
+
+export function serviceFacts(records: ClusterRecords): ServiceFact[] {
+  return [...records.services].filter(([key]) => !key.includes('/'))
+    .map(([id, row]) => serviceFact(records, id, row))
+}
+
+function serviceFact(records: ClusterRecords, id: string, row: Known<ServiceRow>): ServiceFact {
+  const { spec, version, generation } = row
+  const vips = new Map<string, string>()
+  for (const { id: network } of spec.task.networks) {
+    const lease = records.leases.get(leaseKey(network, { kind: 'vip', service: id }))
+    if (lease !== undefined) vips.set(network, lease.address)
+  }
+  return { id, spec, version, generation, vips }
+}
+
+/** Tasks of all nodes, those of nodes that are not here among them. */
+export function taskFacts(records: ClusterRecords): TaskFact[] {
+  return [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
+    ...row, id: key.slice(key.indexOf('/') + 1), node: ownerOf(key), isHidden: hidden,
+  }))
+}
+
+/** Endpoints of nodes that are here. */
+export function endpointFacts(records: ClusterRecords): EndpointFact[] {
+  return [...records.endpoints.values()].filter(row => !row.hidden)
+    .map(({ key, network, address, mac, task, taskId }) =>
+      ({ node: ownerOf(key), network, address, mac, task, taskId }))
+}
+
+/** Who is to be found where at this moment. */
+export function clusterDirectory(records: ClusterRecords): DirectoryNetwork[] {
+  return directoryOf({
+    networks: networkFacts(records), services: serviceFacts(records),
+    tasks: taskFacts(records).filter(task => !task.isHidden), endpoints: endpointFacts(records),
+  })
+}
