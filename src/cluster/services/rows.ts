@@ -137,7 +137,7 @@ export type ServiceTaskState = typeof TASK_STATES[number]
 export const ENDED_STATES: readonly ServiceTaskState[] =
   ['complete', 'shutdown', 'failed', 'rejected']
 
-/** Key "NODE/TASK", TASK being 25 digits. Of two tasks for a slot the one created first has it. */
+/** Key "NODE/TASK", TASK being 25 digits. Of two tasks for a slot see claims.ts. */
 export const taskRow = z.object({
   service: id,
   /** "1", "2", …; of a global service the node's id */
@@ -153,6 +153,12 @@ export const taskRow = z.object({
   createdAt: ms,
   /** When it came into `state`. */
   stateAt: ms,
+  /** How often a majority has given the slot away because its node was gone: the higher has it. */
+  term: z.int().min(0).default(0),
+  /** Tasks of this slot and generation that had ended by themselves before this one. */
+  attempt: z.int().min(0).default(0),
+  /** Which of the two addresses of its slot it has: see leaseSlot(). */
+  side: z.int().min(0).max(1).default(0),
 })
 
 export type PublishedPort = z.output<typeof publishedPort>
