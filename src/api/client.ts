@@ -8,7 +8,7 @@ import type {
   LearnedView, NetworkView, StatusView, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
 import { makeClusterClient } from './cluster-client.ts'
-import { type Ask, part, query } from './question.ts'
+import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
 import type { ErrorView, NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export type {
@@ -61,10 +61,10 @@ export function makeClient(options: ClientOptions = {}) {
       remove(`/v1/tasks/${part(which)}${query({ force: force || undefined })}`),
     killTask: (which: string, signal = 'SIGKILL') =>
       post<void>(`/v1/tasks/${part(which)}/kill`, { signal }),
-    /** TERM, then KILL after `graceMs`; answers when the processes are gone. */
+    /** TERM, then KILL after `graceMs`, or the task's own; answers when the processes are gone. */
     stopTask: (which: string, graceMs?: number) => ask<TaskView>({
       method: 'POST', path: `/v1/tasks/${part(which)}/stop`, body: { graceMs },
-      timeoutMs: timeoutMs + (graceMs ?? 0),
+      timeoutMs: timeoutMs + (graceMs ?? GRACE_MS_MAX),
     }),
     /** Answers when the process has ended, however long that takes. */
     waitTask: (which: string, signal?: AbortSignal) => ask<WaitView>({

@@ -158,8 +158,13 @@ function taskControl(
       for (const { network } of spec.networks) find(networks, network, 'network')
       const id = String(tasks.length + 1).padStart(2, '0').repeat(32)
       const bare = spec.command.length === 0
+      const { labels, remove, runtime, stopGraceMs } = spec
       const task = taskView(id, spec.name ?? `task-${id.slice(0, 4)}`, spec.command)
-      tasks.push({ ...task, pid: bare ? null : process.pid, remove: spec.remove })
+      tasks.push({
+        ...task, pid: bare ? null : process.pid, labels, remove, runtime, stopGraceMs,
+        user: spec.user ?? null, rootfs: spec.rootfs ?? null,
+        hostname: spec.hostname ?? task.hostname,
+      })
       return task
     },
     killTask: async (which, signal) => {
@@ -200,6 +205,8 @@ function taskView(id: string, name: string, command: string[]): TaskView {
   return {
     id, name, command, state: 'running', error: null, pid: null, exitCode: null,
     hostname: id.slice(0, 12), netns: `tm-${id.slice(0, 12)}`, createdAt: new Date().toISOString(),
+    directory: `/var/lib/tapmesh/tasks/${id}`, user: null, runtime: 'process', rootfs: null,
+    stopGraceMs: 10_000, labels: {}, service: null,
     startedAt: new Date().toISOString(), finishedAt: null, promiscuous: false, remove: false,
     endpoints: [{
       task: name, taskId: id, network: 'mynet', interface: 'eth0', address: '10.0.1.2', prefix: 24,

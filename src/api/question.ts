@@ -1,5 +1,8 @@
 // What a client asks: method, path and body of one request, and how its words are put into a path.
 
+/** The longest time from SIGTERM to SIGKILL that can be asked for. */
+export const GRACE_MS_MAX = 3_600_000
+
 export type Ask = {
   method: 'GET' | 'POST' | 'DELETE'
   path: string

@@ -32,6 +32,18 @@ const refusals: Refusal[] = [
   ['NUL in a word', taskRun, { ...task, command: ['a\0b'] }, /^command\[0\]: NUL/],
   ['a command without a name', taskRun, { ...task, command: ['', 'x'] }, /^command: /],
   ['a relative working directory', taskRun, { ...task, workdir: 'x' }, /^workdir: .*absolute/],
+  ['a user without a name', taskRun, { ...task, user: ':users' }, /^user: .*NAME\[:GROUP\]/],
+  ['a host name with a space', taskRun, { ...task, hostname: 'a b' }, /^hostname: .*letters/],
+  ['a host name of 65', taskRun, { ...task, hostname: 'a'.repeat(65) }, /^hostname: /],
+  ['a label of it that ends with -', taskRun, { ...task, hostname: 'a-.b' }, /^hostname: /],
+  ['an unknown runtime', taskRun, { ...task, runtime: 'runc' }, /^runtime: .*"crun"/],
+  ['crun without a root', taskRun, { ...task, runtime: 'crun', command: ['a'] }, /--rootfs FOLDER/],
+  ['a root without crun', taskRun, { ...task, rootfs: '/srv/box' }, /--runtime crun/],
+  ['a relative root', taskRun, { ...task, runtime: 'crun', rootfs: 'box', command: ['a'] },
+    /^rootfs: .*begins with/],
+  ['crun without a command', taskRun, { ...task, runtime: 'crun', rootfs: '/srv/box' },
+    /a command to run/],
+  ['a grace of more than an hour', taskRun, { ...task, stopGraceMs: 3_600_001 }, /^stopGraceMs: /],
   ['a negative grace', taskStop, { graceMs: -1 }, /^graceMs: /],
   ['an unknown signal', taskKill, { signal: 'BANG' }, /^signal: "BANG" is not a signal/],
   ['a tail that is no number', taskLogs, { tail: '-1' }, /^tail: /],
@@ -53,9 +65,10 @@ test('all faults are named at once, in the text and as facts', t => {
 test('what is left out has its default', t => {
   t.deepEqual(check(networkCreate, { name: 'a' }), { name: 'a', driver: 'overlay', labels: {} })
   t.deepEqual(check(taskRun, task), {
-    ...task, command: [], env: [], promiscuous: false, remove: false,
+    ...task, command: [], env: [], stopGraceMs: 10_000, labels: {}, runtime: 'process',
+    promiscuous: false, remove: false,
   })
-  t.deepEqual(check(taskStop, {}), { graceMs: 10_000 })
+  t.deepEqual(check(taskStop, {}), {})
   t.deepEqual(check(taskLogs, { tail: '5' }), { follow: false, tail: 5 })
   t.deepEqual(check(taskRemove, { force: '1' }), { force: true })
 })

@@ -5,6 +5,7 @@ import { constants } from 'node:os'
 import { z } from 'zod'
 import { UsageError } from '../base/errors.ts'
 import { parseCidr, parseHostPort, parseIpv4 } from '../base/text.ts'
+import { GRACE_MS_MAX } from './question.ts'
 
 export const NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/
 export const VNI_MAX = 16_777_215
@@ -18,7 +19,6 @@ export const WORD_OCTETS_MAX = 131_072
 export const ENV_ENTRIES_MAX = 1024
 export const LABELS_MAX = 64
 export const NETWORKS_PER_TASK_MAX = 8
-export const GRACE_MS_MAX = 3_600_000
 export const GRACE_MS = 10_000
 export const TAIL_LINES_MAX = 1_000_000
 /** The UDP port of VXLAN: RFC 7348 section 5. */
@@ -27,6 +27,11 @@ const VXLAN_PORT = 4789
 const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", "." and '
   + '"-", and begins with a letter or digit')
 const text = z.string().max(4096)
+/** HOST_NAME_MAX of linux/limits.h is 64; a label of DNS has 63: RFC 1035 section 2.3.4. */
+const hostname = z.string().max(64)
+  .regex(/^(?!-)[a-zA-Z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-zA-Z0-9-]{1,63}(?<!-))*$/,
+    'a host name is up to 64 of letters, digits, "-" and "."')
+const path = text.startsWith('/', 'a path begins with "/"')
 const word = z.string().max(WORD_OCTETS_MAX).refine(w => !w.includes('\0'), 'NUL is not allowed')
 const words = z.array(word).max(COMMAND_WORDS_MAX)
 const labels = z.record(text.min(1), text)
@@ -71,14 +76,25 @@ export const taskRun = z.strictObject({
   env: z.array(word.regex(/^[^=\0]+=/, 'an environment entry is KEY=VALUE')).max(ENV_ENTRIES_MAX)
     .default([]),
   workdir: text.startsWith('/', 'the working directory is an absolute path').optional(),
+  user: text.regex(/^[^:\0]+(?::[^:\0]+)?$/, 'a user is NAME[:GROUP] or UID[:GID]').optional(),
+  hostname: hostname.optional(),
+  stopGraceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS),
+  labels: labels.default({}),
+  runtime: z.enum(['process', 'crun'], { error: 'a runtime is "process" or "crun"' })
+    .default('process'),
+  rootfs: path.optional(),
   promiscuous: z.boolean().default(false),
   /** Remove the task when its process ends. */
   remove: z.boolean().default(false),
-})
+}).refine(task => (task.runtime === 'crun') === (task.rootfs !== undefined),
+  'the runtime "crun" goes with a root file system: --runtime crun --rootfs FOLDER')
+  .refine(task => task.runtime === 'process' || task.command.length > 0,
+    'in a root file system there is a command to run: name it')
 export type TaskRun = z.input<typeof taskRun>
 
 export const taskStop = z.strictObject({
-  graceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS),
+  /** Absent: the task's own. */
+  graceMs: whole(0, GRACE_MS_MAX).optional(),
 })
 
 export const taskKill = z.strictObject({

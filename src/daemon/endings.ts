@@ -6,6 +6,17 @@ import type { TaskRecord } from './state.ts'
 
 type Task = Pick<TaskRecord, 'id' | 'name'>
 
+/** Whether `settles` does so within the time. */
+export async function settlesWithin(settles: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => late.resolve(false), timeoutMs)
+  try {
+    return await Promise.race([settles.then(() => true), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 export class Endings {
   readonly #changes: Exclusive
   readonly #log: Log

@@ -45,6 +45,13 @@ const endpoint = z.object({
   mac: z.string(),
 })
 
+const taskService = z.object({
+  /** 25 digits each */
+  service: z.string(),
+  slot: z.string(),
+  taskId: z.string(),
+})
+
 const task = z.object({
   id: z.string(),
   name: z.string(),
@@ -59,6 +66,18 @@ const task = z.object({
   command: z.array(z.string()),
   env: z.array(z.string()),
   workdir: z.string().nullable(),
+  /** "name[:group]" or "uid[:gid]"; null: root */
+  user: z.string().nullable().default(null),
+  /** null: the first digits of the id */
+  hostname: z.string().nullable().default(null),
+  /** From SIGTERM to SIGKILL, when `stop` names no other time. */
+  stopGraceMs: z.int().default(10_000),
+  labels: z.record(z.string(), z.string()).default({}),
+  /** The service whose task it is; null: it was started by hand. */
+  service: taskService.nullable().default(null),
+  /** "process": of the host; "crun": inside `rootfs`. */
+  runtime: z.enum(['process', 'crun']).default('process'),
+  rootfs: z.string().nullable().default(null),
   promiscuous: z.boolean(),
   remove: z.boolean(),
   createdAt: z.string(),
@@ -80,6 +99,7 @@ const file = z.object({
 export type NetworkRecord = z.output<typeof network>
 export type VtepRecord = z.output<typeof vtep>
 export type EndpointRecord = z.output<typeof endpoint>
+export type TaskService = z.output<typeof taskService>
 export type TaskRecord = z.output<typeof task>
 export type State = z.output<typeof file>
 

@@ -40,7 +40,9 @@ export function planTask(
   return {
     id, name, state: 'created', complete: false, error: null, pid: null, pidStart: null,
     exitCode: null, command: spec.command, env: spec.env, workdir: spec.workdir ?? null,
-    promiscuous: spec.promiscuous, remove: spec.remove,
+    user: spec.user ?? null, hostname: spec.hostname ?? null, stopGraceMs: spec.stopGraceMs,
+    labels: spec.labels, service: spec.service ?? null, runtime: spec.runtime,
+    rootfs: spec.rootfs ?? null, promiscuous: spec.promiscuous, remove: spec.remove,
     createdAt: new Date(wallMs).toISOString(), startedAt: null, finishedAt: null,
     endpoints: planEndpoints(core, networks, spec),
   }

@@ -21,7 +21,12 @@ export function endpointView(task: TaskRecord, endpoint: EndpointRecord,
   }
 }
 
-export function taskView(task: TaskRecord, networks: readonly NetworkRecord[]): TaskView {
+export const hostnameOf = (task: Pick<TaskRecord, 'hostname' | 'id'>): string =>
+  task.hostname ?? task.id.slice(0, HOSTNAME_DIGITS)
+
+/** @param directory where log and files of the task are kept */
+export function taskView(task: TaskRecord, networks: readonly NetworkRecord[],
+  directory: string): TaskView {
   return {
     id: task.id,
     name: task.name,
@@ -29,9 +34,16 @@ export function taskView(task: TaskRecord, networks: readonly NetworkRecord[]): 
     error: task.error,
     pid: task.pid,
     exitCode: task.exitCode,
-    hostname: task.id.slice(0, HOSTNAME_DIGITS),
+    hostname: hostnameOf(task),
     netns: netnsOf(task),
+    directory,
     command: task.command,
+    user: task.user,
+    runtime: task.runtime,
+    rootfs: task.rootfs,
+    stopGraceMs: task.stopGraceMs,
+    labels: task.labels,
+    service: task.service,
     createdAt: task.createdAt,
     startedAt: task.startedAt,
     finishedAt: task.finishedAt,

@@ -9,7 +9,7 @@ import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
 import { isProcess } from '../kernel/processes.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { Core } from './core.ts'
-import { Endings } from './endings.ts'
+import { Endings, settlesWithin } from './endings.ts'
 import { closeTap, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
@@ -40,7 +40,7 @@ export class Tasks {
   }
 
   list(): TaskView[] {
-    return this.#core.state.tasks.map(task => taskView(task, this.#core.networksInUse()))
+    return this.#core.state.tasks.map(task => this.#viewOf(task))
   }
 
   find(which: string): TaskRecord {
@@ -48,7 +48,7 @@ export class Tasks {
   }
 
   view(which: string): TaskView {
-    return taskView(this.find(which), this.#core.networksInUse())
+    return this.#viewOf(this.find(which))
   }
 
   logPathOf(which: string): string {
@@ -78,7 +78,7 @@ export class Tasks {
       throw error
     }
     this.#core.log.info({ task: task.name, id: task.id, pid: task.pid }, 'task started')
-    return taskView(task, this.#core.networksInUse())
+    return this.#viewOf(task)
   }
 
   /** Make the namespace and every endpoint that is not held yet, and publish them. */
@@ -134,19 +134,22 @@ export class Tasks {
     signalTask(task.pid, task.pidStart, signal)
   }
 
-  /** TERM, and KILL for what is left after `graceMs`. It waits for an end, so not in a turn. */
-  async stop(which: string, graceMs: number): Promise<TaskView> {
+  /**
+   * TERM, and KILL for what is left after `graceMs`, by default the task's own. It waits for an
+   * end, so not in a turn.
+   */
+  async stop(which: string, graceMs?: number): Promise<TaskView> {
     const task = this.find(which)
     const ending = this.#endings.of(task)
     if (ending !== undefined && task.pid !== null && task.pidStart !== null) {
       task.state = 'stopping'
       signalTask(task.pid, task.pidStart, 'SIGTERM')
-      if (!await settlesWithin(ending, graceMs)) {
+      if (!await settlesWithin(ending, graceMs ?? task.stopGraceMs)) {
         signalTask(task.pid, task.pidStart, 'SIGKILL')
         await ending
       }
     }
-    return taskView(task, this.#core.networksInUse())
+    return this.#viewOf(task)
   }
 
   /** It waits for an end, so not in a turn; the removal itself takes one. */
@@ -225,6 +228,10 @@ export class Tasks {
     removeNetns(netns)
   }
 
+  #viewOf(task: TaskRecord): TaskView {
+    return taskView(task, this.#core.networksInUse(), this.directoryOf(task))
+  }
+
   /** Where log and exit status of a task are kept. */
   directoryOf(task: TaskRecord): string {
     return `${this.#core.config.paths.state}/tasks/${task.id}`
@@ -234,15 +241,4 @@ export class Tasks {
 function runningError(task: TaskRecord): ConflictError {
   return new ConflictError(`task "${task.name}" is running; stop it first, or use: tapmesh rm -f`,
     { task: task.name })
-}
-
-/** Whether `settles` does so within the time. */
-async function settlesWithin(settles: Promise<void>, timeoutMs: number): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => late.resolve(false), timeoutMs)
-  try {
-    return await Promise.race([settles.then(() => true), late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,6 +1,7 @@
 // What the daemon shows to people and programs, and what it can be asked to do. The API serves
 // exactly these shapes; nothing here is a live object.
 import type { ClusterControl, ClusterView } from './cluster-views.ts'
+import type { TaskRecord, TaskService } from './state.ts'
 
 export type EndpointView = {
   task: string
@@ -55,11 +56,21 @@ export type TaskView = {
   error: string | null
   pid: number | null
   exitCode: number | null
-  /** 12 hex digits */
+  /** 12 hex digits, unless it was given another one */
   hostname: string
   /** Name as `ip netns` shows it. */
   netns: string
+  /** Folder of the host that holds its log, the files of its own in /etc, and crun's state. */
+  directory: string
   command: string[]
+  /** "name[:group]" or "uid[:gid]"; null: root */
+  user: string | null
+  runtime: TaskRecord['runtime']
+  rootfs: string | null
+  stopGraceMs: number
+  labels: Record<string, string>
+  /** The service whose task it is; null: it was started by hand. */
+  service: TaskService | null
   createdAt: string
   startedAt: string | null
   finishedAt: string | null
@@ -131,6 +142,18 @@ export type TaskSpec = {
   command: string[]
   env: string[]
   workdir?: string | undefined
+  /** "name[:group]" or "uid[:gid]", of the root file system that the command sees */
+  user?: string | undefined
+  /** Absent: the first 12 digits of the id. */
+  hostname?: string | undefined
+  /** From SIGTERM to SIGKILL. */
+  stopGraceMs: number
+  labels: Record<string, string>
+  service?: TaskService | null | undefined
+  /** "process": of the host; "crun": inside `rootfs`, by an OCI runtime. */
+  runtime: TaskRecord['runtime']
+  /** Absolute path of an unpacked root file system. */
+  rootfs?: string | undefined
   promiscuous: boolean
   remove: boolean
 }
@@ -151,8 +174,8 @@ export interface Control {
   runTask(spec: TaskSpec): Promise<TaskView>
   /** Send `signal` (for example "SIGINT") to the task's processes. */
   killTask(which: string, signal: NodeJS.Signals): Promise<void>
-  /** TERM, then KILL after `graceMs`; answers when the processes are gone. */
-  stopTask(which: string, graceMs: number): Promise<TaskView>
+  /** TERM, then KILL after `graceMs`, or the task's own; answers when the processes are gone. */
+  stopTask(which: string, graceMs: number | undefined): Promise<TaskView>
   /** @throws ConflictError when it runs and `force` is false */
   removeTask(which: string, force: boolean): Promise<void>
   /** Answers when the process has ended; rejects with the signal's reason when it aborts first. */

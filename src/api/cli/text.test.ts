@@ -6,7 +6,7 @@ import { clockText } from './capturing.ts'
 import { enter } from './commands/exec.ts'
 import { tableText } from './table.ts'
 import { taskStatus } from './task-text.ts'
-import { environmentOf, labelsOf, networkOf } from './words.ts'
+import { duration, environmentOf, labelsOf, networkOf } from './words.ts'
 
 const S = 1000
 const durations: [ms: number, text: string][] = [
@@ -20,10 +20,24 @@ for (const [ms, text] of durations) {
   test(`${ms} ms is "${text}"`, t => t.is(durationText(ms), text))
 }
 
+const times: [text: string, ms: number][] = [
+  ['500ms', 500], ['10s', 10_000], ['1m30s', 90_000], ['1.5s', 1500], ['1h', 3_600_000], ['0', 0],
+]
+for (const [text, ms] of times) {
+  test(`--delay ${text} is ${ms} ms`, t => t.is(duration('--delay', 3_600_000)(text), ms))
+}
+for (const text of ['', '10', 's', '1.s', '-1s', '1d', '61m', '1s ', '1e3s']) {
+  test(`--delay "${text}" is refused`, t => {
+    t.throws(() => duration('--delay', 3_600_000)(text), { code: 'TM_USAGE', message: /--delay/ })
+  })
+}
+
 const at = Date.parse('2026-01-02T03:04:05Z')
 const task: TaskView = {
   id: 'ab'.repeat(32), name: 'web', state: 'running', error: null, pid: 7, exitCode: null,
   hostname: 'abababababab', netns: 'tm-abab', command: ['x'], createdAt: '2026-01-02T03:04:00Z',
+  directory: '/var/lib/tapmesh/tasks/abab', user: null, runtime: 'process', rootfs: null,
+  stopGraceMs: 10_000, labels: {}, service: null,
   startedAt: '2026-01-02T03:04:00Z', finishedAt: null, promiscuous: false, remove: false,
   endpoints: [],
 }

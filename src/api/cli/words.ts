@@ -19,6 +19,20 @@ export function wholeNumber(option: string, min: number, max: number): (text: st
   }
 }
 
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** A parser for option `option`: "500ms", "10s", "1m30s" -> milliseconds, `maxMs` at most. */
+export function duration(option: string, maxMs: number): (text: string) => number {
+  return text => {
+    const isOne = /^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|[smh]))+$/.test(text) || text === '0'
+    const parts = [...text.matchAll(/([\d.]+)(ms|[smh])/g)]
+    const ms = parts.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS_MS[unit!]!, 0)
+    if (isOne && ms <= maxMs) return Math.round(ms)
+    throw new UsageError(`${option} "${text}" is not a time such as 500ms, 10s or 1m30s, `
+      + `of ${maxMs / 3_600_000} hours at most`)
+  }
+}
+
 /** For an option that may be given several times. */
 export function collect(text: string, before: string[] | undefined): string[] {
   return [...before ?? [], text]
