@@ -75,7 +75,20 @@ async function main(words: string[]): Promise<void> {
   }
 }
 
-function makeProgram(onAsked: (command: Command) => void): Command {
+/** The command line with all commands loaded, for whoever reads it and does not run it. */
+export async function makeWholeProgram(): Promise<Command> {
+  const loads: Promise<void>[] = []
+  const program = makeProgram(() => {}, (command, load) => {
+    loads.push(load().then(loaded => loaded.define(command)))
+  })
+  await Promise.all(loads)
+  return program
+}
+
+/** @param onDefined is told of each command, and what loads it */
+function makeProgram(
+  onAsked: (command: Command) => void, onDefined = (_command: Command, _load: Row[2]) => {},
+): Command {
   const { version } = JSON.parse(
     readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
   const program = new Command('tapmesh')
@@ -98,7 +111,9 @@ function makeProgram(onAsked: (command: Command) => void): Command {
   for (const [words, summary, load] of COMMANDS) {
     const [first = '', second] = words.split(' ')
     const parent = second === undefined ? program : groupOf(program, first, prepare)
-    loaders.set(parent.command(second ?? first).description(`${summary}.`).summary(summary), load)
+    const command = parent.command(second ?? first).description(`${summary}.`).summary(summary)
+    loaders.set(command, load)
+    onDefined(command, load)
   }
   return program
 }
@@ -119,4 +134,4 @@ function prepareParent(parent: Command, prepare: Prepare): void {
   parent.enablePositionalOptions().hook('preSubcommand', prepare)
 }
 
-await main(process.argv.slice(2))
+if (import.meta.main) await main(process.argv.slice(2))
