@@ -18,6 +18,7 @@ export type {
 export type {
   EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
+export type { TableView } from './cluster-client.ts'
 export type { NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export const DEFAULT_SOCKET_PATH = '/run/tapmesh/tapmesh.sock'

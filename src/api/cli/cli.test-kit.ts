@@ -7,7 +7,7 @@ import { serveFake } from '../control.test-kit.ts'
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 /** For one process, and for what a test waits for. */
-export const DEADLINE_MS = 20_000
+export const DEADLINE_MS = 60_000
 /** All at once, the processes would only wait for each other; a few of them run for long. */
 const AT_ONCE = 6
 

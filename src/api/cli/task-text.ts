@@ -1,7 +1,6 @@
 // One task or network in the words of listings and of Docker's `inspect`.
 import type { NetworkView, TaskView } from '../client.ts'
 import { elapsedText } from './ago.ts'
-import { tableText } from './table.ts'
 
 /** Docker cuts ids and commands to this many characters. */
 export const SHORT_ID_LENGTH = 12
@@ -32,21 +31,14 @@ export function isLive(task: TaskView): boolean {
   return task.state !== 'exited' && task.state !== 'failed'
 }
 
-export function taskTable(tasks: TaskView[], nowMs: number): string {
-  return tableText(
-    ['ID', 'NAME', 'COMMAND', 'STATUS', 'NETNS', 'ADDRESSES'],
-    tasks.map(task => [
-      shortId(task.id), task.name, commandText(task.command), taskStatus(task, nowMs), task.netns,
-      task.endpoints.map(({ address, prefix }) => `${address}/${prefix}`).join(', '),
-    ]),
-  )
+/** "ping 10.0.1.2" in quotes, cut unless it is to be whole. */
+export function commandText(command: readonly string[], isWhole: boolean): string {
+  const text = command.join(' ')
+  return text === '' ? '' : `"${isWhole ? text : cut(text, COMMAND_LENGTH_MAX)}"`
 }
 
-function commandText(command: string[]): string {
-  return command.length === 0 ? '' : `"${cut(command.join(' '), COMMAND_LENGTH_MAX)}"`
-}
-
-function cut(text: string, lengthMax: number): string {
+/** At most `lengthMax` characters, the last of them an ellipsis when some were cut. */
+export function cut(text: string, lengthMax: number): string {
   return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`
 }
 

@@ -3,17 +3,18 @@ import type { Command } from 'commander'
 import { NotFoundError } from '../../../base/errors.ts'
 import type { Client } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
-import { printInspections } from '../inspections.ts'
+import { addInspectOptions, type InspectOptions, printInspections } from '../inspections.ts'
 import { networkInspection } from '../task-text.ts'
 import { addExample } from '../words.ts'
 
 export function define(command: Command): void {
   command
     .argument('<name...>', 'tasks or networks, by name or id; a task goes before a network')
-    .action(async (names: string[]) => {
+    .action(async (names: string[], options: InspectOptions) => {
       const client = clientOf(command)
-      await printInspections(names, name => taskOrNetwork(client, name))
+      await printInspections(names, name => taskOrNetwork(client, name), options)
     })
+  addInspectOptions(command)
   addSocketOption(command)
   addExample(command, 'tapmesh inspect web')
 }

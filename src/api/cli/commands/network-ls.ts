@@ -1,23 +1,48 @@
 // tapmesh network ls: Docker's columns, and our subnet and VNI.
 import type { Command } from 'commander'
+import type { NetworkView } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
-import { print, printJson } from '../output.ts'
-import { tableText } from '../table.ts'
+import { exactly, labelled, labelsText, part } from '../filters.ts'
+import { addListOptions, type Listing, type ListOptions, printList } from '../listing.ts'
 import { shortId } from '../task-text.ts'
 import { addExample } from '../words.ts'
 
+/** Networks that nobody made: the one of published ports. */
+const BUILTIN = ['ingress']
+
+const LISTING: Listing<NetworkView> = {
+  columns: {
+    ID: { heading: 'NETWORK ID', of: ({ id }, { isWhole }) => isWhole ? id : shortId(id) },
+    Name: { heading: 'NAME', of: ({ name }) => name },
+    Driver: { heading: 'DRIVER', of: ({ driver }) => driver },
+    Scope: { heading: 'SCOPE', of: ({ scope }) => scope },
+    Subnet: { heading: 'SUBNET', of: ({ subnet }) => subnet },
+    Gateway: { heading: 'GATEWAY', of: ({ gateway }) => gateway },
+    VNI: { heading: 'VNI', of: ({ vni }) => String(vni) },
+    MTU: { heading: 'MTU', of: ({ mtu }) => String(mtu) },
+    IPv6: { heading: 'IPV6', of: () => 'false' },
+    Labels: { heading: 'LABELS', of: ({ labels }) => labelsText(labels) },
+    CreatedAt: { heading: 'CREATED AT', of: ({ createdAt }) => createdAt },
+  },
+  table: ['ID', 'Name', 'Driver', 'Scope', 'Subnet', 'VNI'],
+  quiet: 'ID',
+  filters: {
+    driver: exactly(({ driver }) => driver),
+    id: part(({ id }) => id),
+    label: labelled(({ labels }) => labels),
+    name: part(({ name }) => name),
+    scope: exactly(({ scope }) => scope, ['swarm', 'global', 'local']),
+    type: exactly(({ name }) => BUILTIN.includes(name) ? 'builtin' : 'custom',
+      ['custom', 'builtin']),
+  },
+  labels: ({ labels }) => labels,
+}
+
 export function define(command: Command): void {
-  command
-    .option('-q, --quiet', 'print only ids')
-    .option('--json', 'print everything as JSON')
-    .action(async ({ quiet, json }: { quiet?: boolean; json?: boolean }) => {
-      const networks = await clientOf(command).networks()
-      if (json === true) return printJson(networks)
-      if (quiet === true) return print(networks.map(({ id }) => shortId(id)).join('\n'))
-      const heading = ['NETWORK ID', 'NAME', 'DRIVER', 'SCOPE', 'SUBNET', 'VNI']
-      print(tableText(heading, networks.map(({ id, name, driver, scope, subnet, vni }) =>
-        [shortId(id), name, driver, scope, subnet, String(vni)])))
-    })
+  addListOptions(command, LISTING)
+  command.action(async (options: ListOptions) =>
+    printList(LISTING, await clientOf(command).networks(), options))
   addSocketOption(command)
-  addExample(command, 'tapmesh network ls', 'tapmesh network rm $(tapmesh network ls -q)')
+  addExample(command, 'tapmesh network ls', 'tapmesh network rm $(tapmesh network ls -q)',
+    "tapmesh network ls --filter label=team=blue --format '{{.Name}} {{.Subnet}}'")
 }

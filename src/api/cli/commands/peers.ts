@@ -2,28 +2,38 @@
 import type { Command } from 'commander'
 import type { PeerView } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
-import { print, printJson } from '../output.ts'
-import { tableText } from '../table.ts'
+import { beginning, exactly } from '../filters.ts'
+import { addListOptions, type Listing, type ListOptions, printList } from '../listing.ts'
 import { addExample } from '../words.ts'
 
-export function define(command: Command): void {
-  command
-    .option('--json', 'print everything as JSON')
-    .action(async ({ json }: { json?: boolean }) => {
-      const peers = await clientOf(command).peers()
-      if (json === true) printJson(peers)
-      else print(peersText(peers))
-    })
-  addSocketOption(command)
-  addExample(command, 'tapmesh peers')
+const LISTING: Listing<PeerView> = {
+  columns: {
+    Name: { heading: 'PEER', of: ({ name }) => name },
+    ID: { heading: 'ID', of: ({ id }) => id ?? '' },
+    Address: { heading: 'ADDRESS', of: ({ mesh }) => mesh },
+    State: { heading: 'STATE', of: stateOf },
+    RTT: { heading: 'RTT', of: ({ rttMs }) => rttMs === null ? '-' : `${rttMs.toFixed(2)} ms` },
+    Tables: { heading: 'TABLES', of: ({ tables }) => tables },
+    LastSeen: { heading: 'LAST SEEN', of: ({ lastSeenMsAgo: ms }) =>
+      ms === null ? '-' : `${(ms / 1000).toFixed(1)} s ago` },
+    PathMTU: { heading: 'PATH MTU', of: ({ pathMtuOctets: mtu }) => mtu === null ? '-' : `${mtu}` },
+    Reason: { heading: 'REASON', of: ({ reason }) => reason },
+  },
+  table: ['Name', 'Address', 'State', 'RTT', 'Tables', 'LastSeen', 'PathMTU', 'Reason'],
+  filters: {
+    name: beginning(({ name }) => name), id: beginning(({ id }) => id ?? ''),
+    state: exactly(stateOf, ['alive', 'suspect', 'dead', 'left', 'doubtful']),
+  },
 }
 
-function peersText(peers: PeerView[]): string {
-  const heading = ['PEER', 'ADDRESS', 'STATE', 'RTT', 'TABLES', 'LAST SEEN', 'PATH MTU', 'REASON']
-  return tableText(heading, peers.map(peer => [
-    peer.name, peer.mesh, peer.doubtful && peer.state === 'alive' ? 'doubtful' : peer.state,
-    peer.rttMs === null ? '-' : `${peer.rttMs.toFixed(2)} ms`, peer.tables,
-    peer.lastSeenMsAgo === null ? '-' : `${(peer.lastSeenMsAgo / 1000).toFixed(1)} s ago`,
-    peer.pathMtuOctets === null ? '-' : String(peer.pathMtuOctets), peer.reason,
-  ]))
+function stateOf({ doubtful, state }: PeerView): string {
+  return doubtful && state === 'alive' ? 'doubtful' : state
+}
+
+export function define(command: Command): void {
+  addListOptions(command, LISTING)
+  command.action(async (options: ListOptions) =>
+    printList(LISTING, await clientOf(command).peers(), options))
+  addSocketOption(command)
+  addExample(command, 'tapmesh peers', "tapmesh peers --format '{{.Name}} {{.RTT}}'")
 }
