@@ -110,3 +110,8 @@ function hexOctets(value: number): string {
   const digits = (value >>> 0).toString(16).padStart(8, '0')
   return `${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4, 6)}:${digits.slice(6)}`
 }
+
+/** "1 node", "2 nodes" */
+export function plural(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`
+}

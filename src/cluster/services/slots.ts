@@ -2,7 +2,7 @@
 // rows, so that every node finds the same.
 import { meetsAll } from './constraints.ts'
 import type { NodeFact, ServiceFact, TaskFact } from './facts.ts'
-import { ENDED_STATES, type RolloutRow } from './rows.ts'
+import { ENDED_STATES, type RolloutRow, type UpdatePolicy } from './rows.ts'
 
 /**
  * "1" to "N", so that both sides of a split mean the same ones, and the highest number goes first.
@@ -30,7 +30,7 @@ export function leaseSlot(slot: string, side: number): string {
  * side that its task has or had last, and while an update starts new tasks first the other one.
  * @param tasks all of this service, hidden ones among them
  */
-export function leaseSlots(service: Pick<ServiceFact, 'spec'>, nodes: readonly NodeFact[],
+export function leaseSlots(service: Pick<ServiceFact, 'spec' | 'generation'>, nodes: readonly NodeFact[],
   tasks: readonly TaskFact[], rollout: RolloutRow | undefined): string[] {
   const bySlot = Map.groupBy(tasks, task => task.slot)
   const slots = new Set([...wantedSlots(service, nodes), ...bySlot.keys()])
@@ -40,18 +40,27 @@ export function leaseSlots(service: Pick<ServiceFact, 'spec'>, nodes: readonly N
     const all = bySlot.get(slot) ?? []
     const sides = new Set(all.filter(isLive).map(task => task.side))
     if (sides.size === 0 && isWanted.has(slot)) sides.add(lastSide(all))
-    if (sides.size === 1 && startsFirst(service, rollout, slot)) sides.add(0).add(1)
+    if (sides.size === 1 && replaceOrder(service, rollout, slot) === 'start-first') {
+      sides.add(0).add(1)
+    }
     for (const side of [...sides].sort()) wanted.push(leaseSlot(slot, side))
   }
   return wanted
 }
 
-/** Whether the task of this slot is to be replaced now, by one that starts before it stops. */
-export function startsFirst({ spec }: Pick<ServiceFact, 'spec'>, rollout: RolloutRow | undefined,
-  slot: string): boolean {
-  if (rollout === undefined || !rollout.slots.includes(slot)) return false
-  if (rollout.state === 'updating') return spec.update.order === 'start-first'
-  return rollout.state === 'rollback_started' && spec.rollback.order === 'start-first'
+/** What holds for the update or rollback that is under way; null when none is. */
+export function policyOf({ spec, generation }: Pick<ServiceFact, 'spec' | 'generation'>,
+  rollout: RolloutRow | undefined): UpdatePolicy | null {
+  if (rollout?.generation !== generation) return null
+  if (rollout.state === 'updating') return spec.update
+  return rollout.state === 'rollback_started' ? spec.rollback : null
+}
+
+/** Whether the task of this slot may be replaced now, and in which order; null: it may not. */
+export function replaceOrder(service: Pick<ServiceFact, 'spec' | 'generation'>,
+  rollout: RolloutRow | undefined, slot: string): UpdatePolicy['order'] | null {
+  const policy = policyOf(service, rollout)
+  return policy !== null && rollout!.slots.includes(slot) ? policy.order : null
 }
 
 export function isLive(task: TaskFact): boolean {

@@ -1,0 +1,63 @@
+// Of the tasks of one slot: which one has it, which may be beside it, and which must stop. A task's
+// row is its node's claim to the slot, and two nodes that claim at once must find the same answer.
+import type { ServiceFact, TaskFact } from './facts.ts'
+import type { RolloutRow } from './rows.ts'
+import { isLive, replaceOrder } from './slots.ts'
+
+export type SlotState = Readonly<{
+  slot: string
+  /** The task that has the slot. */
+  holder: TaskFact | null
+  /** It starts before the holder stops, which is then of an older generation. */
+  successor: TaskFact | null
+  /** Others that are to run, but must not. */
+  losers: readonly TaskFact[]
+  /** They are told to stop and have not ended. */
+  leaving: readonly TaskFact[]
+  /** Live when their node was seen last, which is not here now. */
+  lost: readonly TaskFact[]
+  /** The newest first, also those of nodes that are not here. */
+  ended: readonly TaskFact[]
+}>
+
+/** @param tasks all of this slot */
+export function settleSlot(service: ServiceFact, rollout: RolloutRow | undefined, slot: string,
+  tasks: readonly TaskFact[]): SlotState {
+  const live = tasks.filter(task => isLive(task) && !task.isHidden)
+  const claims = live.filter(task => task.desired === 'running')
+    .sort((a, b) => compareClaims(a, b, service.generation))
+  const holder = claims[0] ?? null
+  const mayBeTwo = holder !== null && holder.generation !== service.generation
+    && replaceOrder(service, rollout, slot) === 'start-first'
+  const successor = mayBeTwo
+    ? claims.find(task => task.generation === service.generation) ?? null : null
+  return {
+    slot, holder, successor,
+    losers: claims.filter(task => task !== holder && task !== successor),
+    leaving: live.filter(task => task.desired !== 'running'),
+    lost: tasks.filter(task => isLive(task) && task.isHidden),
+    ended: tasks.filter(task => !isLive(task)).sort((a, b) => -compareAge(a, b)),
+  }
+}
+
+/**
+ * Who comes first has the slot. One that runs what is wanted now is not stopped for one that does
+ * not. Then, what a majority has given away does not move back. Then, the earlier has it.
+ */
+function compareClaims(a: TaskFact, b: TaskFact, generation: number): number {
+  return Number(runs(b, generation)) - Number(runs(a, generation)) || b.term - a.term
+    || compareAge(a, b)
+}
+
+function runs(task: TaskFact, generation: number): boolean {
+  return task.state === 'running' && task.generation === generation
+}
+
+/** By creation, and where that is the same by node and id, so that no two are alike. */
+export function compareAge(a: TaskFact, b: TaskFact): number {
+  return a.createdAt - b.createdAt || compareText(a.node, b.node) || compareText(a.id, b.id)
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,53 @@
+// A task of a service on this node: its row, and what has been done for it.
+import type { TaskFact } from './facts.ts'
+import { ENDED_STATES, type ServiceTaskRow, type ServiceTaskState } from './rows.ts'
+
+/** For so long a task that is about to stop serves those that it has, and gets no others. */
+export const DRAIN_MS = 1000
+
+export type TaskRowValue = { -readonly [K in keyof ServiceTaskRow]: ServiceTaskRow[K] }
+
+export class OwnTask {
+  readonly id: string
+  readonly row: TaskRowValue
+  /** Claimed, or taken up after a restart; by the clock that does not jump. */
+  readonly sinceMs: number
+  /** Its row as it was written last. */
+  written = ''
+  /** It has been told to the one who starts processes. */
+  isStarted = false
+  isStopped = false
+  /** When it is to be stopped, once that is known. */
+  stopAtMs: number | null = null
+
+  constructor(id: string, row: ServiceTaskRow, sinceMs: number) {
+    this.id = id
+    this.row = { ...row }
+    this.sinceMs = sinceMs
+  }
+
+  get isLive(): boolean {
+    return !ENDED_STATES.includes(this.row.state)
+  }
+
+  /** Only upward, so that nobody who hears of two states at once is misled. */
+  enter(state: ServiceTaskState, wallMs: number, error = ''): void {
+    this.row.state = state
+    this.row.stateAt = wallMs
+    this.row.error = error
+  }
+
+  /** Let go of the slot: at once where nothing runs yet, else after a while for its connections. */
+  leave(nowMs: number, wallMs: number, error: string, drainMs = DRAIN_MS): void {
+    if (this.row.desired === 'shutdown') return
+    this.row.desired = 'shutdown'
+    if (!this.isStarted) return this.enter('shutdown', wallMs, error)
+    if (this.row.state !== 'running') return
+    this.enter('draining', wallMs, error)
+    this.stopAtMs = nowMs + drainMs
+  }
+
+  factOf(node: string): TaskFact {
+    return { ...this.row, id: this.id, node, isHidden: false }
+  }
+}

@@ -1,0 +1,168 @@
+// Updates and rollbacks, some slots at a time. Of all managers that are here one drives those of a
+// service: it writes which slots are to be replaced now, and everybody else does it.
+import { rendezvousFirst } from '../derived.ts'
+import type { Write } from '../tables/events.ts'
+import type { Plans, SlotPlan } from './decide.ts'
+import type { ServiceFact, TaskFact } from './facts.ts'
+import type { Now, ServiceFacts } from './orchestrator.ts'
+import {
+  previousKey, type RolloutRow, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE, type UpdatePolicy,
+} from './rows.ts'
+import { policyOf } from './slots.ts'
+
+/** What is known of a rollout besides its row; forgotten when another node drives it. */
+type Drive = {
+  generation: number
+  state: RolloutRow['state']
+  /** When the last slot was done, or the rollout begun. */
+  doneAtMs: number
+  /** When tasks were first seen running, by id. */
+  runningMs: Map<string, number>
+}
+
+type Step = Readonly<{ now: Now; facts: ServiceFacts; service: ServiceFact; row: RolloutRow
+  slots: readonly SlotPlan[]; policy: UpdatePolicy; drive: Drive }>
+
+export class RolloutDriver {
+  readonly #node: string
+  #drives = new Map<string, Drive>()
+  #writes: Write[] = []
+  #wakeAtMs = Infinity
+
+  constructor(node: string) {
+    this.#node = node
+  }
+
+  step(now: Now, facts: ServiceFacts, plans: Plans): { writes: Write[]; wakeAtMs: number } {
+    this.#writes = []
+    this.#wakeAtMs = Infinity
+    const managers = facts.nodes.filter(node => node.isAlive && node.role === 'manager')
+      .map(node => node.id)
+    const before = this.#drives
+    this.#drives = new Map()
+    for (const service of managers.includes(this.#node) ? facts.services : []) {
+      const row = facts.rollouts.get(service.id)
+      if (row === undefined && service.generation === 1) continue
+      if (rendezvousFirst(service.id, managers) !== this.#node) continue
+      if (row === undefined || row.generation < service.generation) {
+        this.#writeRow(service.id, begun(service.generation, 'updating', now.wallMs))
+        continue
+      }
+      const policy = policyOf(service, row)
+      if (policy === null) continue
+      const drive = sameDrive(before.get(service.id), row) ?? {
+        generation: row.generation, state: row.state, doneAtMs: now.nowMs, runningMs: new Map(),
+      }
+      this.#drives.set(service.id, drive)
+      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
+      this.#drive({ now, facts, service, row, slots, policy, drive })
+    }
+    return { writes: this.#writes, wakeAtMs: this.#wakeAtMs }
+  }
+
+  #drive(step: Step): void {
+    const { now, service, row, slots, policy, drive } = step
+    const failed = failedTask(step)
+    if (failed !== undefined && policy.failureAction !== 'continue') {
+      return this.#fail(step, failed)
+    }
+    const named = new Set(row.slots)
+    const inWork = slots.filter(plan => named.has(plan.slot) && !isDone(plan, service))
+    if (inWork.length < named.size) drive.doneAtMs = now.nowMs
+    const waiting = slots.filter(plan => !named.has(plan.slot) && isOld(plan, service))
+    const room = (policy.parallelism === 0 ? Infinity : policy.parallelism) - inWork.length
+    const isFirst = named.size === 0 && inWork.length === 0 && isFresh(slots, service)
+    const nextAtMs = isFirst ? now.nowMs : drive.doneAtMs + policy.delayMs
+    const mayGoOn = waiting.length > 0 && room > 0
+    if (mayGoOn && nextAtMs > now.nowMs) this.#wake(nextAtMs)
+    const next = mayGoOn && nextAtMs <= now.nowMs
+      ? waiting.slice(0, Math.min(room, waiting.length)) : []
+    const names = [...inWork, ...next].map(plan => plan.slot)
+    if (names.join() !== row.slots.join()) return this.#writeRow(service.id, { ...row, slots: names })
+    if (names.length > 0 || waiting.length > 0) return
+    const overAtMs = drive.doneAtMs + policy.monitorMs
+    if (overAtMs > now.nowMs) return this.#wake(overAtMs)
+    const isUpdate = row.state === 'updating'
+    this.#writeRow(service.id, { ...row, state: isUpdate ? 'completed' : 'rollback_completed',
+      finishedAt: now.wallMs, message: isUpdate ? 'update completed' : 'rollback completed' })
+  }
+
+  #fail({ now, facts, service, row, policy }: Step, failed: TaskFact): void {
+    const isUpdate = row.state === 'updating'
+    const previous = facts.rows.get(previousKey(service.id))
+    const current = facts.rows.get(service.id)
+    const why = `due to failure or early termination of task ${failed.id}`
+    if (!isUpdate || policy.failureAction !== 'rollback' || previous === undefined
+      || current === undefined) {
+      return this.#writeRow(service.id, { ...row, slots: [],
+        state: isUpdate ? 'paused' : 'rollback_paused',
+        message: `${isUpdate ? 'update' : 'rollback'} paused ${why}` })
+    }
+    const next: ServiceRow = { ...current, spec: previous.spec, version: current.version + 1,
+      generation: current.generation + 1, updatedAt: now.wallMs }
+    this.#write(TABLE_SERVICE, service.id, next)
+    this.#writeRow(service.id, { ...begun(next.generation, 'rollback_started', now.wallMs),
+      message: `update rolled back ${why}` })
+  }
+
+  #writeRow(service: string, row: RolloutRow): void {
+    this.#write(TABLE_ROLLOUT, service, row)
+  }
+
+  #write(table: string, key: string, row: RolloutRow | ServiceRow): void {
+    this.#writes.push({ table, key, value: new TextEncoder().encode(JSON.stringify(row)) })
+  }
+
+  #wake(atMs: number): void {
+    this.#wakeAtMs = Math.min(this.#wakeAtMs, atMs)
+  }
+}
+
+/** A rollout at its beginning. */
+export function begun(generation: number, state: 'updating' | 'rollback_started',
+  wallMs: number): RolloutRow {
+  return { generation, state, slots: [], startedAt: wallMs, finishedAt: null,
+    message: state === 'updating' ? 'update in progress' : 'rollback in progress' }
+}
+
+function sameDrive(drive: Drive | undefined, row: RolloutRow): Drive | undefined {
+  return drive?.generation === row.generation && drive.state === row.state ? drive : undefined
+}
+
+/** A task of the new generation that failed while, or soon after, it was started. */
+function failedTask({ now, service, row, slots, policy, drive }: Step): TaskFact | undefined {
+  const seen = new Map<string, number>()
+  for (const { holder, successor } of slots) {
+    for (const task of [holder, successor]) {
+      if (task === null || task.state !== 'running') continue
+      seen.set(task.id, drive.runningMs.get(task.id) ?? now.nowMs)
+    }
+  }
+  const before = drive.runningMs
+  const ended = slots.flatMap(plan => plan.ended)
+  for (const { id } of ended) if (before.has(id)) seen.set(id, before.get(id)!)
+  drive.runningMs = seen
+  return ended.find(task => {
+    const isOurs = task.generation === service.generation && task.stateAt >= row.startedAt
+    if (!isOurs || (task.state !== 'failed' && task.state !== 'rejected')) return false
+    const runningMs = before.get(task.id)
+    return runningMs === undefined || now.nowMs - runningMs <= policy.monitorMs
+  })
+}
+
+/** Its task is of the new generation and runs, or there will be none. */
+function isDone({ holder, leaving, delayMs, node, successor }: SlotPlan,
+  service: ServiceFact): boolean {
+  if (holder === null) return leaving.length === 0 && (delayMs === null || node === null)
+  return holder.generation === service.generation && holder.state === 'running'
+    && successor === null
+}
+
+function isOld({ holder }: SlotPlan, service: ServiceFact): boolean {
+  return holder !== null && holder.generation < service.generation
+}
+
+/** Nothing has been replaced yet, so nothing needs to be waited for. */
+function isFresh(slots: readonly SlotPlan[], service: ServiceFact): boolean {
+  return slots.every(plan => plan.holder === null || isOld(plan, service))
+}
