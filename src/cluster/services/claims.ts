@@ -1,8 +1,8 @@
 // Of the tasks of one slot: which one has it, which may be beside it, and which must stop. A task's
 // row is its node's claim to the slot, and two nodes that claim at once must find the same answer.
 import type { ServiceFact, TaskFact } from './facts.ts'
-import type { RolloutRow } from './rows.ts'
-import { isLive, replaceOrder } from './slots.ts'
+import type { RolloutRow, ServiceTaskRow } from './rows.ts'
+import { isLive, lastSide, replaceOrder } from './slots.ts'
 
 export type SlotState = Readonly<{
   slot: string
@@ -51,6 +51,25 @@ function compareClaims(a: TaskFact, b: TaskFact, generation: number): number {
 
 function runs(task: TaskFact, generation: number): boolean {
   return task.state === 'running' && task.generation === generation
+}
+
+/** The claim of this node to a slot that has fallen to it. @param isMajority most nodes are here */
+export function claimRow(service: ServiceFact, state: SlotState, wallMs: number,
+  isMajority: boolean): ServiceTaskRow {
+  const { ended, holder, lost, slot } = state
+  const before = [...ended, ...lost, ...holder === null ? [] : [holder]]
+  const last = ended[0]
+  const isSame = last !== undefined && last.generation === service.generation
+  const highest = Math.max(0, ...before.map(task => task.term))
+  return {
+    service: service.id, slot, generation: service.generation, desired: 'running',
+    state: 'assigned', error: '', exitCode: null, container: null,
+    // Later than all before it, also when this node's clock is behind.
+    createdAt: Math.max(wallMs, ...before.map(task => task.createdAt + 1)), stateAt: wallMs,
+    term: highest + (lost.length > 0 && isMajority ? 1 : 0),
+    attempt: !isSame ? 0 : last.attempt + (last.state === 'shutdown' ? 0 : 1),
+    side: holder === null ? lastSide(before) : 1 - holder.side,
+  }
 }
 
 /** By creation, and where that is the same by node and id, so that no two are alike. */

@@ -4,7 +4,7 @@ import { rendezvousFirst } from '../derived.ts'
 import type { Write } from '../tables/events.ts'
 import type { Plans, SlotPlan } from './decide.ts'
 import type { ServiceFact, TaskFact } from './facts.ts'
-import type { Now, ServiceFacts } from './orchestrator.ts'
+import type { Now, ServiceFacts } from './orders.ts'
 import {
   previousKey, type RolloutRow, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE, type UpdatePolicy,
 } from './rows.ts'
@@ -78,7 +78,9 @@ export class RolloutDriver {
     const next = mayGoOn && nextAtMs <= now.nowMs
       ? waiting.slice(0, Math.min(room, waiting.length)) : []
     const names = [...inWork, ...next].map(plan => plan.slot)
-    if (names.join() !== row.slots.join()) return this.#writeRow(service.id, { ...row, slots: names })
+    if (names.join() !== row.slots.join()) {
+      return this.#writeRow(service.id, { ...row, slots: names })
+    }
     if (names.length > 0 || waiting.length > 0) return
     const overAtMs = drive.doneAtMs + policy.monitorMs
     if (overAtMs > now.nowMs) return this.#wake(overAtMs)

@@ -30,8 +30,9 @@ export function leaseSlot(slot: string, side: number): string {
  * side that its task has or had last, and while an update starts new tasks first the other one.
  * @param tasks all of this service, hidden ones among them
  */
-export function leaseSlots(service: Pick<ServiceFact, 'spec' | 'generation'>, nodes: readonly NodeFact[],
-  tasks: readonly TaskFact[], rollout: RolloutRow | undefined): string[] {
+export function leaseSlots(service: Pick<ServiceFact, 'spec' | 'generation'>,
+  nodes: readonly NodeFact[], tasks: readonly TaskFact[], rollout: RolloutRow | undefined,
+): string[] {
   const bySlot = Map.groupBy(tasks, task => task.slot)
   const slots = new Set([...wantedSlots(service, nodes), ...bySlot.keys()])
   const isWanted = new Set(wantedSlots(service, nodes))
