@@ -16,7 +16,12 @@ export const POOL_PREFIX_MAX = 30
 export const POOL_TAKEN_MAX = 65_536
 
 /** What a restart needs to go on where it was; addresses are unsigned 32-bit numbers. */
-export type PoolState = Readonly<{ last: number; taken: readonly number[] }>
+export type PoolState = Readonly<{
+  last: number
+  taken: readonly number[]
+  /** Freed addresses, and when their rest ends; those that rest no longer are free. */
+  resting?: readonly (readonly [address: number, untilMs: number])[]
+}>
 
 export type PoolUsage = Readonly<{ used: number; resting: number; capacity: number }>
 
@@ -43,20 +48,23 @@ export class AddressPool {
   /** Where the next search starts after; at first the network address itself. */
   #last: number
   readonly #taken = new Set<number>()
-  /** Freed address -> end of its rest; in the order in which they were freed. */
+  /** Freed address -> end of its rest. */
   readonly #resting = new Map<number, number>()
   /** Those of the taken ones that other nodes have given. */
   readonly #elsewhere = new Set<number>()
+  readonly #restMs: number
 
   /**
    * @param gateway never given to anybody; the first address when it is not said
    * @param state   what `state()` answered before a restart
    * @throws UsageError, ConflictError for a subnet, gateway or state that cannot be
    */
-  constructor(subnet: Cidr, gateway: number = subnet.network + 1, state?: PoolState) {
+  constructor(subnet: Cidr, gateway: number = subnet.network + 1, state?: PoolState,
+    restMs = REST_MS) {
     checkPoolSubnet(subnet)
     this.subnet = subnet
     this.gateway = gateway
+    this.#restMs = restMs
     this.#text = formatCidr(subnet)
     // Network address, broadcast address and gateway.
     this.#capacity = Math.min(subnet.last - subnet.network + 1 - 3, POOL_TAKEN_MAX)
@@ -66,23 +74,29 @@ export class AddressPool {
     for (const address of state.taken) this.claim(address)
     if (!cidrHas(subnet, state.last)) throw this.#outside(state.last, 'last address')
     this.#last = state.last
+    for (const [address, untilMs] of state.resting ?? []) {
+      if (this.#isFree(address)) this.#resting.set(address, untilMs)
+    }
   }
 
-  /** @throws LimitError when none is free */
-  allocate(nowMs: number): number {
+  /**
+   * @param mayGive addresses that are not for others to give; all are ours when it is not said
+   * @throws LimitError when none is free
+   */
+  allocate(nowMs: number, mayGive?: (address: number) => boolean): number {
     this.#wake(nowMs)
     const usage = this.usage()
     const { used, resting, capacity } = usage
-    if (used + resting >= capacity) {
-      const rest = `${resting} rest for ${REST_MS / 1000} s after their use`
-      const state = `of ${capacity}, ${used} are used and ${rest}`
-      throw new LimitError(`no address of ${this.#text} is free: ${state}`, usage)
+    if (used + resting >= capacity) throw this.#full(usage)
+    let address = this.#last
+    for (let hosts = this.subnet.last - this.subnet.network - 1; hosts > 0; hosts -= 1) {
+      address = this.#after(address)
+      if (!this.#isFree(address) || mayGive?.(address) === false) continue
+      this.#taken.add(address)
+      this.#last = address
+      return address
     }
-    let address = this.#after(this.#last)
-    while (!this.#isFree(address)) address = this.#after(address)
-    this.#taken.add(address)
-    this.#last = address
-    return address
+    throw this.#full(usage)
   }
 
   /**
@@ -109,10 +123,10 @@ export class AddressPool {
     this.#taken.add(address)
   }
 
-  /** Give an address back; it rests for REST_MS. One that is not taken is left as it is. */
+  /** Give an address back; it rests then. One that is not taken is left as it is. */
   release(address: number, nowMs: number): void {
     this.#wake(nowMs)
-    if (this.#taken.delete(address)) this.#resting.set(address, nowMs + REST_MS)
+    if (this.#taken.delete(address)) this.#resting.set(address, nowMs + this.#restMs)
   }
 
   /**
@@ -149,9 +163,15 @@ export class AddressPool {
 
   #wake(nowMs: number): void {
     for (const [address, untilMs] of this.#resting) {
-      if (untilMs > nowMs) return
-      this.#resting.delete(address)
+      if (untilMs <= nowMs) this.#resting.delete(address)
     }
+  }
+
+  #full(usage: PoolUsage): LimitError {
+    const { used, resting, capacity } = usage
+    const rest = `${resting} rest for ${this.#restMs / 1000} s after their use`
+    return new LimitError(`no address of ${this.#text} is free: of ${capacity}, ${used} are used `
+      + `and ${rest}`, usage)
   }
 
   #isFree(address: number): boolean {

@@ -3,6 +3,7 @@ import { type DirectoryNetwork, directoryOf } from '../cluster/services/director
 import type {
   EndpointFact, NetworkFact, NodeFact, ServiceFact, TaskFact,
 } from '../cluster/services/facts.ts'
+import { isHeld } from '../cluster/services/leases.ts'
 import { leaseKey, type NodeSpecRow, type ServiceRow } from '../cluster/services/rows.ts'
 import type { ClusterRecords, Known } from './cluster-records.ts'
 import { ownerOf } from './shared-rows.ts'
@@ -34,7 +35,7 @@ function serviceFact(records: ClusterRecords, id: string, row: Known<ServiceRow>
   const vips = new Map<string, string>()
   for (const { id: network } of spec.task.networks) {
     const lease = records.leases.get(leaseKey(network, { kind: 'vip', service: id }))
-    if (lease !== undefined) vips.set(network, lease.address)
+    if (isHeld(lease)) vips.set(network, lease.address)
   }
   return { id, spec, version, generation, vips }
 }

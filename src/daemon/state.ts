@@ -43,6 +43,8 @@ const endpoint = z.object({
   interface: z.string(),
   address: z.string(),
   mac: z.string(),
+  /** Key of the lease that its address comes from; null in a network of this node alone. */
+  lease: z.string().nullable().default(null),
 })
 
 const taskService = z.object({

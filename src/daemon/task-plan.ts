@@ -59,7 +59,7 @@ function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): Endpoint
       const address = networks.takeAddress(network, wanted)
       endpoints.push({
         portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
-        mac: macOfAddress(parseIpv4(address)),
+        mac: macOfAddress(parseIpv4(address)), lease: null,
       })
       Object.assign(endpoints.at(-1)!, core.nextPort(endpoints.slice(0, -1)))
     }

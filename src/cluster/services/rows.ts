@@ -124,8 +124,16 @@ export const nodeSpecRow = z.object({
   labels,
 })
 
-/** Key: leaseKey(). The address stays with its holder for as long as the row is there. */
-export const leaseRow = z.object({ address: ipv4 })
+/** Key: leaseKey(). The address stays with its holder until it is freed: see leases.ts. */
+export const leaseRow = z.object({
+  address: ipv4,
+  /** Counts what the network has given in order; 0: it was named, and the order did not move. */
+  turn: z.int().min(0).default(0),
+  /** Given while a manager was missing, and so from this half's share of the subnet. */
+  apart: z.boolean().default(false),
+  /** Nobody holds it any more. It rests from the row's stamp on, and then the row goes. */
+  freed: z.boolean().default(false),
+})
 
 /** Key "NODE/REQUEST": a node wants an address for a task of its own. */
 export const requestRow = z.object({ network: id, wanted: ipv4.nullable() })
