@@ -9,6 +9,7 @@ import type {
 } from '../daemon/views.ts'
 import { makeClusterClient } from './cluster-client.ts'
 import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
+import { makeServiceClient } from './service-client.ts'
 import type { ErrorView, NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export type {
@@ -19,7 +20,12 @@ export type {
   EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
 export type { TableView } from './cluster-client.ts'
+export type {
+  PublishedPort, ServiceChanged, ServiceLogLine, ServiceSpec, ServiceTaskView, ServiceUpdateView,
+  ServiceView, UpdatePolicy,
+} from '../daemon/service-views.ts'
 export type { NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
+export type { ServiceCreate, ServiceUpdate } from './service-schema.ts'
 
 export const DEFAULT_SOCKET_PATH = '/run/tapmesh/tapmesh.sock'
 export const ANSWER_TIMEOUT_MS = 30_000
@@ -42,9 +48,11 @@ export function makeClient(options: ClientOptions = {}) {
   const remove = (path: string) => ask<void>({ method: 'DELETE', path })
   const stream = (path: string, signal?: AbortSignal) =>
     streamOf(socketPath, { method: 'GET', path, timeoutMs, signal })
+  const asking = { ask, get, post, remove, stream, timeoutMs }
   return {
     socketPath,
-    ...makeClusterClient({ ask, get, post, remove, stream, timeoutMs }),
+    ...makeClusterClient(asking),
+    ...makeServiceClient(asking),
     status: () => get<StatusView>('/v1/status'),
     networks: () => get<NetworkView[]>('/v1/networks'),
     network: (which: string) => get<NetworkView>(`/v1/networks/${part(which)}`),

@@ -12,6 +12,7 @@ import { bodyOf, type Handler, letWait, METHODS, type On, plain } from './route.
 import {
   networkCreate, nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
 } from './schema.ts'
+import { addServices } from './service-routes.ts'
 import { readTaskLog } from './task-log.ts'
 
 /** Longest network, task or VTEP in a path: ids have 64 digits. */
@@ -32,6 +33,7 @@ export function makeRoutes(control: Control): Routes {
   addTasks(on, control)
   addTaskStreams(on, control)
   addCluster(on, control.cluster)
+  addServices(on, control.services)
   return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
 }
 

@@ -24,23 +24,25 @@ export const TAIL_LINES_MAX = 1_000_000
 /** The UDP port of VXLAN: RFC 7348 section 5. */
 const VXLAN_PORT = 4789
 
-const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", "." and '
+export const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", "." and '
   + '"-", and begins with a letter or digit')
-const text = z.string().max(4096)
+export const text = z.string().max(4096)
 /** HOST_NAME_MAX of linux/limits.h is 64; a label of DNS has 63: RFC 1035 section 2.3.4. */
 const hostname = z.string().max(64)
   .regex(/^(?!-)[a-zA-Z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-zA-Z0-9-]{1,63}(?<!-))*$/,
     'a host name is up to 64 of letters, digits, "-" and "."')
 const path = text.startsWith('/', 'a path begins with "/"')
 const word = z.string().max(WORD_OCTETS_MAX).refine(w => !w.includes('\0'), 'NUL is not allowed')
-const words = z.array(word).max(COMMAND_WORDS_MAX)
-const labels = z.record(text.min(1), text)
+export const words = z.array(word).max(COMMAND_WORDS_MAX)
+export const labels = z.record(text.min(1), text)
   .refine(l => Object.keys(l).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`)
+export const environment = z.array(word.regex(/^[^=\0]+=/, 'an environment entry is KEY=VALUE'))
+  .max(ENV_ENTRIES_MAX)
 const cidr = text.superRefine(refusedBy(parseCidr))
 const ipv4 = text.superRefine(refusedBy(parseIpv4))
 const hostPort = text.superRefine(refusedBy(value => parseHostPort(value, VXLAN_PORT)))
 /** A yes or no in a query. */
-const flag = z.enum(['true', 'false', '1', '0'], { error: 'say true or false' })
+export const flag = z.enum(['true', 'false', '1', '0'], { error: 'say true or false' })
   .transform(value => value === 'true' || value === '1')
 
 export const networkCreate = z.strictObject({
@@ -73,8 +75,7 @@ export const taskRun = z.strictObject({
     .min(1, 'a task needs at least one --network').max(NETWORKS_PER_TASK_MAX),
   /** Empty: a bare namespace. */
   command: words.refine(all => all[0] !== '', 'the command has no name').default([]),
-  env: z.array(word.regex(/^[^=\0]+=/, 'an environment entry is KEY=VALUE')).max(ENV_ENTRIES_MAX)
-    .default([]),
+  env: environment.default([]),
   workdir: text.startsWith('/', 'the working directory is an absolute path').optional(),
   user: text.regex(/^[^:\0]+(?::[^:\0]+)?$/, 'a user is NAME[:GROUP] or UID[:GID]').optional(),
   hostname: hostname.optional(),
@@ -157,7 +158,7 @@ export type ErrorView = {
   error: { code: string; message: string; facts: Record<string, unknown> }
 }
 
-function whole(min: number, max: number) {
+export function whole(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`
   return z.int({ error }).min(min, error).max(max, error)
 }

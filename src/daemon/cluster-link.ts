@@ -1,5 +1,6 @@
 // What the daemon's own tables (networks, tasks) need of the cluster: its rows, and a way to write
 // those that are this node's to write.
+import { ConflictError } from '../base/errors.ts'
 import type { Write } from '../cluster/tables/events.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ClusterRows } from './cluster-rows.ts'
@@ -18,4 +19,9 @@ export interface ClusterLink {
   setEndpoints(rows: ReadonlyMap<number, EndpointRow>): void
   /** What the packet path is told of the other nodes. */
   imageRows(): ClusterRows
+}
+
+export function notInCluster(): ConflictError {
+  return new ConflictError('this node is in no cluster; begin one with: tapmesh init, '
+    + 'or join one with: tapmesh join')
 }

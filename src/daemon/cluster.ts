@@ -7,6 +7,7 @@ import { findNamed } from '../base/ids.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { MeshAddress } from '../cluster/mesh-address.ts'
 import type { ClusterHost } from './cluster-host.ts'
+import { notInCluster } from './cluster-link.ts'
 import { clusterView, tableRows, tableSums } from './cluster-inspect.ts'
 import type { ClusterLife } from './cluster-life.ts'
 import { checkLeave } from './cluster-leave.ts'
@@ -171,8 +172,7 @@ export class Cluster implements ClusterControl {
 
   #needed(): ClusterLife {
     if (this.#life !== null) return this.#life
-    throw new ConflictError('this node is in no cluster; begin one with: tapmesh init, '
-      + 'or join one with: tapmesh join')
+    throw notInCluster()
   }
 
   #checkAlone(): void {

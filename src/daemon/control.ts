@@ -9,6 +9,7 @@ import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
+import type { ServiceControl } from './service-views.ts'
 import type { Tasks } from './tasks.ts'
 import { endpointView } from './task-view.ts'
 import type { Control, EndpointView, LearnedView, StatusView, WaitView } from './views.ts'
@@ -17,6 +18,7 @@ import type { Vteps } from './vteps.ts'
 export type ControlParts = {
   core: Core
   cluster: ClusterControl
+  services: ServiceControl
   networks: Networks
   vteps: Vteps
   tasks: Tasks
@@ -26,7 +28,7 @@ export type ControlParts = {
 }
 
 export function makeControl(parts: ControlParts): Control {
-  const { cluster, core, networks, vteps, tasks, changes } = parts
+  const { cluster, core, networks, services, vteps, tasks, changes } = parts
   return {
     status: () => statusOf(parts),
     networks: () => networks.list(),
@@ -48,6 +50,7 @@ export function makeControl(parts: ControlParts): Control {
     waitTask: (which, signal) => waitFor(tasks, which, signal),
     taskLogPath: which => tasks.logPathOf(which),
     cluster,
+    services,
   }
 }
 

@@ -20,6 +20,7 @@ import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
+import { Services } from './services.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
 import { Tasks } from './tasks.ts'
@@ -95,7 +96,8 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   reconciler.start()
   log.info({ underlay: underlay.address, device: underlay.device, port }, 'daemon ready')
   const control = makeControl({
-    core, cluster, networks, tasks, changes, vteps: new Vteps(core), version,
+    core, cluster, networks, tasks, changes, vteps: new Vteps(core),
+    services: new Services(core, systemClock), version,
     startedAt: new Date(systemClock.wallMs()).toISOString(),
   })
   return {

@@ -1,6 +1,7 @@
 // What the daemon shows to people and programs, and what it can be asked to do. The API serves
 // exactly these shapes; nothing here is a live object.
 import type { ClusterControl, ClusterView } from './cluster-views.ts'
+import type { ServiceControl } from './service-views.ts'
 import type { TaskRecord, TaskService } from './state.ts'
 
 export type EndpointView = {
@@ -183,4 +184,5 @@ export interface Control {
   /** The file that holds the task's output, oldest first; it only grows or is cut to zero. */
   taskLogPath(which: string): string
   readonly cluster: ClusterControl
+  readonly services: ServiceControl
 }

@@ -1,0 +1,21 @@
+// The part of the client that speaks of services.
+import type { ServiceChanged, ServiceTaskView, ServiceView } from '../daemon/service-views.ts'
+import type { Asking } from './cluster-client.ts'
+import { part } from './question.ts'
+import type { ServiceCreate, ServiceUpdate } from './service-schema.ts'
+
+export function makeServiceClient({ ask, get, post }: Asking) {
+  return {
+    services: () => get<ServiceView[]>('/v1/services'),
+    service: (which: string) => get<ServiceView>(`/v1/services/${part(which)}`),
+    serviceTasks: (which: string) =>
+      get<ServiceTaskView[]>(`/v1/services/${part(which)}/tasks`),
+    createService: (body: ServiceCreate) => post<ServiceChanged>('/v1/services', body),
+    updateService: (which: string, body: ServiceUpdate) =>
+      post<ServiceChanged>(`/v1/services/${part(which)}/update`, body),
+    rollBackService: (which: string) =>
+      post<ServiceChanged>(`/v1/services/${part(which)}/rollback`, {}),
+    removeService: (which: string) => ask<{ pending: string[] }>(
+      { method: 'DELETE', path: `/v1/services/${part(which)}` }),
+  }
+}

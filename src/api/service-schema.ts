@@ -1,0 +1,124 @@
+// Shapes of requests that concern services. As in schema.ts everything is checked and unknown keys
+// are refused; what a name stands for, and whether a port is free, the daemon finds out.
+import { z } from 'zod'
+import {
+  environment, flag, labels, name, TAIL_LINES_MAX, text, whole, words,
+} from './schema.ts'
+
+/** Ten years: what is longer was not meant. */
+export const DURATION_MS_MAX = 315_360_000_000
+const ATTEMPTS_MAX = 1_000_000
+
+const ms = whole(0, DURATION_MS_MAX)
+const port = whole(1, 65_535)
+const which = z.string().min(1).max(63)
+const command = words.min(1, 'a service needs a command').refine(all => all[0] !== '',
+  'the command has no name')
+const folder = text.startsWith('/', 'the working directory is an absolute path')
+const attachment = z.strictObject({ network: which, aliases: z.array(name).default([]) })
+const mode = z.enum(['replicated', 'global'],
+  { error: '--mode is "replicated" or "global"' })
+const endpointMode = z.enum(['vip', 'dnsrr'], { error: '--endpoint-mode is "vip" or "dnsrr"' })
+const runtime = z.enum(['process', 'crun'], { error: '--runtime is "process" or "crun"' })
+const scheduler = z.enum(['rr', 'wrr', 'lc', 'sh', 'maglev'],
+  { error: '--lb-scheduler is "rr", "wrr", "lc", "sh" or "maglev"' })
+const protocol = z.enum(['tcp', 'udp'], { error: 'a protocol is "tcp" or "udp"' })
+/** How many there may be the daemon says, so that a number of any kind is told alike. */
+const replicas = z.int({ error: 'replicas are a whole number' })
+const weights = z.record(z.string().regex(/^\d{1,4}$/, 'a slot is a number'), whole(0, 65_535))
+
+const publish = z.strictObject({
+  protocol: protocol.default('tcp'),
+  mode: z.enum(['ingress', 'host'], { error: 'a port is published by "ingress" or "host"' })
+    .default('ingress'),
+  /** Absent: one from 30000 to 32767 is chosen. */
+  published: port.optional(),
+  target: port,
+  source: z.enum(['node', 'preserve']).optional(),
+})
+
+const restart = z.strictObject({
+  condition: z.enum(['any', 'on-failure', 'none'],
+    { error: '--restart-condition is "any", "on-failure" or "none"' }).default('any'),
+  delayMs: ms.default(5000),
+  /** null: as often as it takes */
+  maxAttempts: whole(0, ATTEMPTS_MAX).nullable().default(null),
+})
+
+const policy = z.strictObject({
+  parallelism: whole(0, 1024).default(1),
+  delayMs: ms.default(0),
+  order: z.enum(['stop-first', 'start-first'],
+    { error: 'an order is "stop-first" or "start-first"' }).default('stop-first'),
+  failureAction: z.enum(['pause', 'continue', 'rollback'],
+    { error: 'a failure action is "pause", "continue" or "rollback"' }).default('pause'),
+  monitorMs: ms.default(5000),
+})
+
+/** POST /v1/services */
+export const serviceCreate = z.strictObject({
+  name: z.string().optional(),
+  labels: labels.default({}),
+  mode: mode.default('replicated'),
+  replicas: replicas.nullable().default(null),
+  command,
+  env: environment.default([]),
+  workdir: folder.nullable().default(null),
+  user: text.min(1).nullable().default(null),
+  hostname: text.min(1).nullable().default(null),
+  runtime: runtime.default('process'),
+  rootfs: folder.nullable().default(null),
+  networks: z.array(attachment).default([]),
+  stopGraceMs: ms.default(10_000),
+  restart: restart.prefault({}),
+  constraints: z.array(text).default([]),
+  endpointMode: endpointMode.default('vip'),
+  ports: z.array(publish).default([]),
+  update: policy.prefault({}),
+  rollback: policy.prefault({}),
+  scheduler: scheduler.default('rr'),
+  weights: weights.default({}),
+})
+export type ServiceCreate = z.input<typeof serviceCreate>
+
+const bare = <S extends z.ZodRawShape>(schema: z.ZodObject<S>) =>
+  z.strictObject(Object.fromEntries(Object.entries(schema.shape).map(([key, one]) => [key,
+    (one instanceof z.ZodDefault ? one.unwrap() as z.ZodType : one as z.ZodType).optional()])))
+
+/** POST /v1/services/:service/update: what is absent stays as it is. */
+export const serviceUpdate = z.strictObject({
+  replicas: replicas.optional(),
+  command: command.optional(),
+  workdir: folder.nullable().optional(),
+  user: text.min(1).nullable().optional(),
+  hostname: text.min(1).nullable().optional(),
+  runtime: runtime.optional(),
+  rootfs: folder.nullable().optional(),
+  stopGraceMs: ms.optional(),
+  endpointMode: endpointMode.optional(),
+  scheduler: scheduler.optional(),
+  weights: weights.optional(),
+  restart: bare(restart).optional(),
+  update: bare(policy).optional(),
+  rollback: bare(policy).optional(),
+  envAdd: environment.optional(),
+  envRemove: z.array(text).optional(),
+  labelsAdd: labels.optional(),
+  labelsRemove: z.array(text).optional(),
+  constraintsAdd: z.array(text).optional(),
+  constraintsRemove: z.array(text).optional(),
+  networksAdd: z.array(attachment).optional(),
+  networksRemove: z.array(which).optional(),
+  portsAdd: z.array(publish).optional(),
+  portsRemove: z.array(z.strictObject({ target: port, protocol: protocol.default('tcp') }))
+    .optional(),
+  force: z.boolean().optional(),
+})
+export type ServiceUpdate = z.input<typeof serviceUpdate>
+
+/** GET /v1/services/:service/logs */
+export const serviceLogs = z.strictObject({
+  follow: flag.default(false),
+  tail: z.string().regex(/^\d{1,7}$/, 'tail is a number of lines').transform(Number)
+    .pipe(z.int().max(TAIL_LINES_MAX)).optional(),
+})

@@ -1,0 +1,173 @@
+// How services and their tasks are shown: rows of the tables, joined at this moment.
+import { parseCidr } from '../base/text.ts'
+import { meetsAll } from '../cluster/services/constraints.ts'
+import type { NodeFact, TaskFact } from '../cluster/services/facts.ts'
+import {
+  ENDED_STATES, leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
+} from '../cluster/services/rows.ts'
+import { nodeFacts, taskFacts } from './cluster-facts.ts'
+import type { ClusterRecords } from './cluster-records.ts'
+import type { ServiceTaskView, ServiceUpdateView, ServiceView } from './service-views.ts'
+
+/** A service with the id that its row stands under. */
+export type NamedService = ServiceRow & Readonly<{ id: string; name: string }>
+
+/** All services by name, without their previous specs. */
+export function namedServices(records: ClusterRecords): NamedService[] {
+  return [...records.services].filter(([key]) => !key.includes('/'))
+    .map(([id, { spec, version, generation, createdAt, updatedAt }]) =>
+      ({ id, name: spec.name, spec, version, generation, createdAt, updatedAt }))
+    .sort((a, b) => compare(a.name, b.name))
+}
+
+export function serviceView(records: ClusterRecords, service: NamedService): ServiceView {
+  const { id, name, spec, version, generation } = service
+  const tasks = tasksOf(records, id).filter(task => !task.isHidden)
+  const rollout = records.rollouts.get(id)
+  return {
+    id, name, version, generation, spec,
+    createdAt: moment(service.createdAt),
+    updatedAt: moment(service.updatedAt),
+    previous: records.services.get(previousKey(id))?.spec ?? null,
+    networks: spec.task.networks.map(({ id: network }) =>
+      ({ id: network, name: records.networks.get(network)?.name ?? network })),
+    vips: vipsOf(records, id),
+    running: tasks.filter(task => task.state === 'running' && task.desired === 'running').length,
+    wanted: wantedSlots(spec, nodeFacts(records)).length,
+    completed: new Set(tasks.filter(task => task.state === 'complete').map(({ slot }) => slot)).size,
+    update: rollout === undefined ? null : updateView(rollout),
+  }
+}
+
+/** Its tasks by slot, the newest of each first; a slot without a task waits. */
+export function serviceTaskViews(records: ClusterRecords, service: NamedService,
+): ServiceTaskView[] {
+  const nodes = nodeFacts(records)
+  const tasks = tasksOf(records, service.id)
+  const shown = tasks.map(task => taskView(service, task, nodes, records))
+  const waiting = wantedSlots(service.spec, nodes)
+    .filter(slot => isWaiting(service.spec, tasks.filter(task => task.slot === slot)))
+    .map(slot => waitingView(service, slot, nodes, records))
+  return [...shown, ...waiting].sort(bySlotAndAge)
+}
+
+/** Nodes that are down and have tasks of the service that would have to change. */
+export function awayTasks(records: ClusterRecords, serviceId: string): { node: string
+  slots: string[] }[] {
+  const tasks = tasksOf(records, serviceId).filter(task => task.isHidden && !hasEnded(task))
+  return [...Map.groupBy(tasks, task => task.node)].map(([node, own]) => ({
+    node: records.nodes.get(node)?.name ?? node, slots: own.map(({ slot }) => slot).sort(),
+  }))
+}
+
+/** Nodes that a global service is for, and that are down. */
+export function awayNodes(records: ClusterRecords, spec: ServiceSpec): string[] {
+  return nodeFacts(records).filter(node => !node.isAlive && node.availability === 'active'
+    && meetsAll(spec.task.constraints, node)).map(({ name }) => name).sort()
+}
+
+function tasksOf(records: ClusterRecords, serviceId: string): TaskFact[] {
+  return taskFacts(records).filter(task => task.service === serviceId)
+}
+
+function wantedSlots({ mode, replicas, task }: ServiceSpec, nodes: readonly NodeFact[]): string[] {
+  if (mode === 'replicated') return Array.from({ length: replicas ?? 1 }, (_, n) => String(n + 1))
+  return nodes.filter(node => node.isAlive && node.availability !== 'drain'
+    && meetsAll(task.constraints, node)).map(({ id }) => id)
+}
+
+function hasEnded({ state }: Pick<TaskFact, 'state'>): boolean {
+  return ENDED_STATES.includes(state)
+}
+
+/** @param tasks all of one slot */
+function isWaiting({ task: { restart } }: ServiceSpec, tasks: readonly TaskFact[]): boolean {
+  if (tasks.some(task => !task.isHidden && !hasEnded(task) && task.desired === 'running')) {
+    return false
+  }
+  const last = tasks.filter(task => !task.isHidden).sort((a, b) => b.createdAt - a.createdAt)[0]
+  if (last === undefined || restart.condition === 'any' || last.desired === 'shutdown') return true
+  return restart.condition === 'on-failure' && last.state !== 'complete'
+}
+
+function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFact[],
+  records: ClusterRecords): ServiceTaskView {
+  const { id, slot, generation, state, error, exitCode, container, isHidden } = task
+  const node = nodes.find(one => one.id === task.node)
+  const isLive = !isHidden && !hasEnded(task)
+  return {
+    id, slot, generation, state, error, exitCode, container,
+    service: service.id,
+    name: `${service.name}.${slot}`,
+    node: { id: task.node, name: node?.name ?? task.node },
+    command: commandOf(service, generation, records),
+    // What a node that is down should do has been given to another one.
+    desired: isHidden ? 'shutdown' : task.desired,
+    createdAt: moment(task.createdAt),
+    stateAt: moment(task.stateAt),
+    ports: isLive ? service.spec.ports.filter(port => port.mode === 'host') : [],
+    isAway: isHidden,
+  }
+}
+
+function waitingView(service: NamedService, slot: string, nodes: readonly NodeFact[],
+  records: ClusterRecords): ServiceTaskView {
+  const { id, name, spec, generation, updatedAt } = service
+  return {
+    id: '', service: id, slot, name: `${name}.${slot}`, node: null, generation,
+    command: spec.task.command, desired: 'running', state: 'pending',
+    error: whyWaiting(service, slot, nodes, records), exitCode: null, container: null,
+    createdAt: moment(updatedAt), stateAt: moment(updatedAt), ports: [], isAway: false,
+  }
+}
+
+function whyWaiting({ id, spec }: NamedService, slot: string, nodes: readonly NodeFact[],
+  records: ClusterRecords): string {
+  const { constraints, networks } = spec.task
+  const active = nodes.filter(node => node.isAlive && node.availability === 'active')
+  if (!active.some(node => meetsAll(constraints, node))) {
+    const why = active.length === 0 ? 'none is active'
+      : `constraints not satisfied on ${active.length} of them`
+    return `no suitable node (${why})`
+  }
+  const without = networks.find(({ id: network }) =>
+    !records.leases.has(leaseKey(network, { kind: 'slot', service: id, slot })))
+  if (without === undefined) return ''
+  return `no address yet in network ${records.networks.get(without.id)?.name ?? without.id}`
+}
+
+/** Of the generation that the task is of; of one that is forgotten, what stands now. */
+function commandOf({ id, spec, generation }: NamedService, of: number,
+  records: ClusterRecords): string[] {
+  const previous = records.services.get(previousKey(id))
+  const row = of !== generation && previous?.generation === of ? previous : { spec }
+  return row.spec.task.command
+}
+
+/** Also the one on the ingress network, which is none of its tasks' own. */
+function vipsOf(records: ClusterRecords, service: string): ServiceView['vips'] {
+  return [...records.networks].flatMap(([network, { subnet }]) => {
+    const lease = records.leases.get(leaseKey(network, { kind: 'vip', service }))
+    if (lease === undefined) return []
+    return [{ network, address: `${lease.address}/${parseCidr(subnet).prefix}` }]
+  })
+}
+
+function updateView({ state, startedAt, finishedAt, message }: RolloutRow): ServiceUpdateView {
+  return { state, message, startedAt: moment(startedAt),
+    finishedAt: finishedAt === null ? null : moment(finishedAt) }
+}
+
+function moment(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}
+
+function bySlotAndAge(a: ServiceTaskView, b: ServiceTaskView): number {
+  return Number(a.slot) - Number(b.slot) || compare(a.slot, b.slot)
+    || Number(b.state === 'pending') - Number(a.state === 'pending')
+    || compare(b.createdAt, a.createdAt) || compare(b.id, a.id)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

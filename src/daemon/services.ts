@@ -1,0 +1,152 @@
+// Services as people and programs of this node ask for them. A service is nothing but its row: what
+// is written here all nodes read, and the tasks follow from it.
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '../base/clock.ts'
+import { ConflictError, LimitError } from '../base/errors.ts'
+import { findNamed } from '../base/ids.ts'
+import {
+  previousKey, serviceIdOf, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE,
+} from '../cluster/services/rows.ts'
+import { firstVersion, nextVersion } from '../cluster/services/versions.ts'
+import type { Write } from '../cluster/tables/events.ts'
+import { VALUE_OCTETS_MAX } from '../cluster/tables/rows.ts'
+import { networkFacts } from './cluster-facts.ts'
+import { type ClusterLink, notInCluster } from './cluster-link.ts'
+import type { Core } from './core.ts'
+import { makeServiceName } from './service-names.ts'
+import { changeService, type PlanFacts, planService, restoreService } from './service-plan.ts'
+import {
+  awayNodes, awayTasks, type NamedService, namedServices, serviceTaskViews, serviceView,
+} from './service-show.ts'
+import type {
+  ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceTaskView, ServiceView,
+} from './service-views.ts'
+import { encodeRow } from './shared-rows.ts'
+
+export class Services implements ServiceControl {
+  readonly #core: Pick<Core, 'link' | 'log'>
+  readonly #clock: Clock
+
+  constructor(core: Pick<Core, 'link' | 'log'>, clock: Clock) {
+    this.#core = core
+    this.#clock = clock
+  }
+
+  list(): ServiceView[] {
+    const { records } = this.#needed()
+    return namedServices(records).map(service => serviceView(records, service))
+  }
+
+  get(which: string): ServiceView {
+    return serviceView(this.#needed().records, this.#find(which))
+  }
+
+  tasks(which: string): ServiceTaskView[] {
+    return serviceTaskViews(this.#needed().records, this.#find(which))
+  }
+
+  async create(input: ServiceInput): Promise<ServiceChanged> {
+    const link = this.#managing('create services')
+    const facts = factsOf(link)
+    const name = input.name ?? makeServiceName(new Set(facts.services.map(one => one.spec.name)))
+    const spec = planService(name, input, facts)
+    const id = serviceIdOf(name)
+    // A service of this name that went during a split may have left these behind.
+    link.write([serviceWrite(id, name, firstVersion(spec, this.#clock.wallMs())),
+      { table: TABLE_SERVICE, key: previousKey(id), value: null },
+      { table: TABLE_ROLLOUT, key: id, value: null }])
+    this.#core.log.info({ service: name, id }, 'service created')
+    const pending = spec.mode === 'replicated' ? [] : awayNodes(link.records, spec)
+      .map(node => `${node} is down: its task of ${name} starts when it is back`)
+    return { service: this.get(id), pending }
+  }
+
+  async update(which: string, change: ServiceChange): Promise<ServiceChanged> {
+    const link = this.#managing('change services')
+    const service = this.#find(which)
+    const spec = changeService(service.spec, change, factsOf(link))
+    if (!isDeepStrictEqual(spec, service.spec)) {
+      const next = nextVersion(service, spec, this.#clock.wallMs())
+      link.write(versionWrites(service, next))
+      this.#tell(service, next, 'service updated')
+    }
+    return { service: this.get(service.id), pending: pendingOf(link, service) }
+  }
+
+  async rollback(which: string): Promise<ServiceChanged> {
+    const link = this.#managing('roll services back')
+    const service = this.#find(which)
+    const previous = link.records.services.get(previousKey(service.id))
+    if (previous === undefined) {
+      throw new ConflictError(`service "${service.name}" does not have a previous spec: it was not `
+        + 'updated yet', { service: service.name })
+    }
+    const wallMs = this.#clock.wallMs()
+    const next = nextVersion(service, restoreService(previous.spec, factsOf(link)), wallMs)
+    link.write([...versionWrites(service, next), rollbackWrite(service, next, wallMs)])
+    this.#tell(service, next, 'service rolled back')
+    return { service: this.get(service.id), pending: pendingOf(link, service) }
+  }
+
+  async remove(which: string): Promise<{ pending: string[] }> {
+    const link = this.#managing('remove services')
+    const service = this.#find(which)
+    const pending = pendingOf(link, service)
+    const { id, name } = service
+    link.write([{ table: TABLE_SERVICE, key: id, value: null },
+      { table: TABLE_SERVICE, key: previousKey(id), value: null },
+      { table: TABLE_ROLLOUT, key: id, value: null }])
+    this.#core.log.info({ service: name, id }, 'service removed')
+    return { pending }
+  }
+
+  #needed(): ClusterLink {
+    if (this.#core.link === null) throw notInCluster()
+    return this.#core.link
+  }
+
+  #managing(what: string): ClusterLink {
+    const link = this.#needed()
+    link.checkManager(what)
+    return link
+  }
+
+  #find(which: string): NamedService {
+    return findNamed('service', namedServices(this.#needed().records), which)
+  }
+
+  #tell({ id, name }: NamedService, { version, generation }: ServiceRow, what: string): void {
+    this.#core.log.info({ service: name, id, version, generation }, what)
+  }
+}
+
+function factsOf({ records }: ClusterLink): PlanFacts {
+  return { networks: networkFacts(records), services: namedServices(records) }
+}
+
+function pendingOf({ records }: ClusterLink, { id, name }: NamedService): string[] {
+  return awayTasks(records, id).map(({ node, slots }) => `${node} is down: what it has of ${name} `
+    + `(${slots.map(slot => `${name}.${slot}`).join(', ')}) follows when it is back`)
+}
+
+function versionWrites({ id, name, ...before }: NamedService, next: ServiceRow): Write[] {
+  return [serviceWrite(id, name, next), serviceWrite(previousKey(id), name, before)]
+}
+
+/** A rollback that was asked for is told as one; how far it has come is written by its driver. */
+function rollbackWrite({ id }: NamedService, { generation }: ServiceRow, wallMs: number): Write {
+  return { table: TABLE_ROLLOUT, key: id, value: encodeRow({
+    generation, state: 'rollback_started', slots: [], startedAt: wallMs, finishedAt: null,
+    message: 'manually requested rollback',
+  }) }
+}
+
+/** @throws LimitError when the row would be too long */
+function serviceWrite(key: string, name: string, row: ServiceRow): Write {
+  const value = encodeRow(row)
+  if (value.length > VALUE_OCTETS_MAX) {
+    throw new LimitError(`service "${name}" takes ${value.length} octets, and ${VALUE_OCTETS_MAX} `
+      + 'fit; shorten its command, environment or labels', { service: name })
+  }
+  return { table: TABLE_SERVICE, key, value }
+}
