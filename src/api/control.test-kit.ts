@@ -10,12 +10,14 @@ import type { Control, NetworkView, TaskView, VtepView, WaitView } from '../daem
 import { makeClient, type Client } from './client.ts'
 import { makeFakeCluster } from './cluster.test-kit.ts'
 import { startServer } from './server.ts'
+import { type FakeServices, makeFakeServices } from './service.test-kit.ts'
 
 export type Fake = {
   control: Control
   networks: NetworkView[]
   vteps: VtepView[]
   tasks: TaskView[]
+  services: FakeServices
   /** What was asked, in words. */
   asked: string[]
   /** The process of `task` ends. */
@@ -70,15 +72,17 @@ export function makeFake(logPath: string): Fake {
     for (const tell of waiting.get(task.id) ?? []) tell({ exitCode, state: 'exited' })
     waiting.delete(task.id)
   }
-  const fake = { networks, vteps, tasks, asked, end, logPath }
+  const services = makeFakeServices(asked)
+  const fake = { networks, vteps, tasks, services, asked, end, logPath }
   return { ...fake, control: {
     ...networkControl(fake), ...taskControl(fake, waiting), cluster: makeFakeCluster(asked),
+    services: services.control,
   } }
 }
 
 type Memory = Omit<Fake, 'control'>
-type TaskPart = 'cluster' | 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask' | 'removeTask'
-  | 'waitTask' | 'taskLogPath'
+type TaskPart = 'cluster' | 'services' | 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask'
+  | 'removeTask' | 'waitTask' | 'taskLogPath'
 
 function find<T extends { id: string; name: string }>(all: T[], which: string, kind: string): T {
   const found = all.find(({ id, name }) => name === which || id.startsWith(which))
@@ -149,7 +153,7 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
 
 function taskControl(
   { tasks, asked, end, logPath, networks }: Memory, waiting: Map<string, ((v: WaitView) => void)[]>,
-): Pick<Control, Exclude<TaskPart, 'cluster'>> {
+): Pick<Control, Exclude<TaskPart, 'cluster' | 'services'>> {
   return {
     tasks: () => tasks,
     task: which => find(tasks, which, 'task'),

@@ -3,6 +3,9 @@
 /** The longest time from SIGTERM to SIGKILL that can be asked for. */
 export const GRACE_MS_MAX = 3_600_000
 
+/** The longest delay between tasks, or watch over them, that can be asked for: a week. */
+export const DURATION_MS_MAX = 604_800_000
+
 export type Ask = {
   method: 'GET' | 'POST' | 'DELETE'
   path: string

@@ -24,8 +24,8 @@ export const TAIL_LINES_MAX = 1_000_000
 /** The UDP port of VXLAN: RFC 7348 section 5. */
 const VXLAN_PORT = 4789
 
-export const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", "." and '
-  + '"-", and begins with a letter or digit')
+export const name = z.string().regex(NAME_PATTERN, 'a name is 1 to 63 of letters, digits, "_", '
+  + '"." and "-", and begins with a letter or digit')
 export const text = z.string().max(4096)
 /** HOST_NAME_MAX of linux/limits.h is 64; a label of DNS has 63: RFC 1035 section 2.3.4. */
 const hostname = z.string().max(64)

@@ -1,15 +1,15 @@
 // Shapes of requests that concern services. As in schema.ts everything is checked and unknown keys
 // are refused; what a name stands for, and whether a port is free, the daemon finds out.
 import { z } from 'zod'
+import { DURATION_MS_MAX, GRACE_MS_MAX } from './question.ts'
 import {
   environment, flag, labels, name, TAIL_LINES_MAX, text, whole, words,
 } from './schema.ts'
 
-/** Ten years: what is longer was not meant. */
-export const DURATION_MS_MAX = 315_360_000_000
 const ATTEMPTS_MAX = 1_000_000
 
 const ms = whole(0, DURATION_MS_MAX)
+const graceMs = whole(0, GRACE_MS_MAX)
 const port = whole(1, 65_535)
 const which = z.string().min(1).max(63)
 const command = words.min(1, 'a service needs a command').refine(all => all[0] !== '',
@@ -17,19 +17,19 @@ const command = words.min(1, 'a service needs a command').refine(all => all[0] !
 const folder = text.startsWith('/', 'the working directory is an absolute path')
 const attachment = z.strictObject({ network: which, aliases: z.array(name).default([]) })
 const mode = z.enum(['replicated', 'global'],
-  { error: '--mode is "replicated" or "global"' })
-const endpointMode = z.enum(['vip', 'dnsrr'], { error: '--endpoint-mode is "vip" or "dnsrr"' })
-const runtime = z.enum(['process', 'crun'], { error: '--runtime is "process" or "crun"' })
+  { error: 'it is "replicated" or "global"' })
+const endpointMode = z.enum(['vip', 'dnsrr'], { error: 'it is "vip" or "dnsrr"' })
+const runtime = z.enum(['process', 'crun'], { error: 'it is "process" or "crun"' })
 const scheduler = z.enum(['rr', 'wrr', 'lc', 'sh', 'maglev'],
-  { error: '--lb-scheduler is "rr", "wrr", "lc", "sh" or "maglev"' })
-const protocol = z.enum(['tcp', 'udp'], { error: 'a protocol is "tcp" or "udp"' })
+  { error: 'it is "rr", "wrr", "lc", "sh" or "maglev"' })
+const protocol = z.enum(['tcp', 'udp'], { error: 'it is "tcp" or "udp"' })
 /** How many there may be the daemon says, so that a number of any kind is told alike. */
 const replicas = z.int({ error: 'replicas are a whole number' })
 const weights = z.record(z.string().regex(/^\d{1,4}$/, 'a slot is a number'), whole(0, 65_535))
 
 const publish = z.strictObject({
   protocol: protocol.default('tcp'),
-  mode: z.enum(['ingress', 'host'], { error: 'a port is published by "ingress" or "host"' })
+  mode: z.enum(['ingress', 'host'], { error: 'it is "ingress" or "host"' })
     .default('ingress'),
   /** Absent: one from 30000 to 32767 is chosen. */
   published: port.optional(),
@@ -39,7 +39,7 @@ const publish = z.strictObject({
 
 const restart = z.strictObject({
   condition: z.enum(['any', 'on-failure', 'none'],
-    { error: '--restart-condition is "any", "on-failure" or "none"' }).default('any'),
+    { error: 'it is "any", "on-failure" or "none"' }).default('any'),
   delayMs: ms.default(5000),
   /** null: as often as it takes */
   maxAttempts: whole(0, ATTEMPTS_MAX).nullable().default(null),
@@ -49,9 +49,9 @@ const policy = z.strictObject({
   parallelism: whole(0, 1024).default(1),
   delayMs: ms.default(0),
   order: z.enum(['stop-first', 'start-first'],
-    { error: 'an order is "stop-first" or "start-first"' }).default('stop-first'),
+    { error: 'it is "stop-first" or "start-first"' }).default('stop-first'),
   failureAction: z.enum(['pause', 'continue', 'rollback'],
-    { error: 'a failure action is "pause", "continue" or "rollback"' }).default('pause'),
+    { error: 'it is "pause", "continue" or "rollback"' }).default('pause'),
   monitorMs: ms.default(5000),
 })
 
@@ -69,7 +69,7 @@ export const serviceCreate = z.strictObject({
   runtime: runtime.default('process'),
   rootfs: folder.nullable().default(null),
   networks: z.array(attachment).default([]),
-  stopGraceMs: ms.default(10_000),
+  stopGraceMs: graceMs.default(10_000),
   restart: restart.prefault({}),
   constraints: z.array(text).default([]),
   endpointMode: endpointMode.default('vip'),
@@ -94,7 +94,7 @@ export const serviceUpdate = z.strictObject({
   hostname: text.min(1).nullable().optional(),
   runtime: runtime.optional(),
   rootfs: folder.nullable().optional(),
-  stopGraceMs: ms.optional(),
+  stopGraceMs: graceMs.optional(),
   endpointMode: endpointMode.optional(),
   scheduler: scheduler.optional(),
   weights: weights.optional(),

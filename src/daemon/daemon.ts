@@ -96,9 +96,8 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   reconciler.start()
   log.info({ underlay: underlay.address, device: underlay.device, port }, 'daemon ready')
   const control = makeControl({
-    core, cluster, networks, tasks, changes, vteps: new Vteps(core),
-    services: new Services(core, systemClock), version,
-    startedAt: new Date(systemClock.wallMs()).toISOString(),
+    core, cluster, networks, tasks, changes, vteps: new Vteps(core), version,
+    services: new Services(core, systemClock), startedAt: wallNow(),
   })
   return {
     control,
@@ -112,6 +111,10 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
       host.close()
     },
   }
+}
+
+function wallNow(): string {
+  return new Date(systemClock.wallMs()).toISOString()
 }
 
 /** What this kernel's TAPs have of what is configured. */

@@ -1,6 +1,6 @@
 // What a service is to be, from what was asked: names become ids, what is left open is chosen, and
 // everything is checked before anything is written.
-import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
+import { ConflictError, LimitError, NotFoundError, UsageError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
 import { parseConstraint } from '../cluster/services/constraints.ts'
 import {
@@ -23,8 +23,8 @@ export type PlanFacts = Readonly<{
 export function planService(name: string, input: ServiceInput, facts: PlanFacts): ServiceSpec {
   checkName(name)
   if (facts.services.some(({ spec }) => spec.name === name)) {
-    throw new ConflictError(`there is a service "${name}" already; choose another --name, or change `
-      + `it with: tapmesh service update ${name}`, { name })
+    throw new ConflictError(`there is a service "${name}" already; choose another --name, or `
+      + `change it with: tapmesh service update ${name}`, { name })
   }
   const { command, env, workdir, user, hostname, runtime, rootfs, stopGraceMs, restart,
     constraints, name: _, networks, ports, ...rest } = input
@@ -94,8 +94,8 @@ function changedTemplate({ name, task }: ServiceSpec, change: ServiceChange, fac
 function changedPorts({ name, ports }: ServiceSpec, change: ServiceChange): PortInput[] {
   for (const { target, protocol } of change.portsRemove ?? []) {
     if (ports.some(one => one.target === target && one.protocol === protocol)) continue
-    throw new ConflictError(`service "${name}" publishes no port that leads to ${target}/${protocol}`,
-      { target, protocol })
+    throw new ConflictError(`service "${name}" publishes no port that leads to `
+      + `${target}/${protocol}`, { target, protocol })
   }
   const kept = ports.filter(port => change.portsRemove?.some(({ target, protocol }) =>
     target === port.target && protocol === port.protocol) !== true)
@@ -117,7 +117,7 @@ function checked(draft: Draft, { services }: PlanFacts): ServiceSpec {
     throw new LimitError(`a service has 0 to ${REPLICAS_MAX} replicas, not ${replicas}`,
       { replicas })
   }
-  for (const constraint of task.constraints) parseConstraint(constraint)
+  for (const constraint of task.constraints) checkConstraint(constraint)
   checkNetworks(name, task)
   if (endpointMode === 'dnsrr' && draft.ports.some(port => port.mode === 'ingress')) {
     throw new ConflictError('a port that every node publishes leads to the VIP, and with '
@@ -127,7 +127,8 @@ function checked(draft: Draft, { services }: PlanFacts): ServiceSpec {
     throw new UsageError('--runtime crun needs --rootfs: the folder in which the command runs')
   }
   if (task.runtime === 'process' && task.rootfs !== null) {
-    throw new UsageError('--rootfs is for --runtime crun: a plain process has the files of the host')
+    throw new UsageError('--rootfs is for --runtime crun: a plain process has the files of the '
+      + 'host')
   }
   return serviceSpec.parse({ ...draft,
     ports: planPorts(serviceIdOf(name), name, draft.ports, services) })
@@ -143,10 +144,20 @@ function checkNetworks(name: string, { networks }: TaskTemplate): void {
   }
 }
 
+/** The words are right; it is the thing to constrain by that nodes do not have. */
+function checkConstraint(text: string): void {
+  try {
+    parseConstraint(text)
+  } catch (error) {
+    throw error instanceof UsageError ? new NotFoundError(error.message, error.facts) : error
+  }
+}
+
 function checkName(name: string): void {
   if (name.length <= SERVICE_NAME_MAX && SERVICE_NAME.test(name)) return
   throw new UsageError(`"${name}" is no name of a service: it is 1 to ${SERVICE_NAME_MAX} letters, `
-    + 'digits, "-" and "_", with a letter or digit first and last, for it is found by DNS', { name })
+    + 'digits, "-" and "_", with a letter or digit first and last, for it is found by DNS',
+  { name })
 }
 
 function attachmentOf({ network, aliases }: AttachmentInput, { networks }: PlanFacts) {

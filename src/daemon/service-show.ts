@@ -3,8 +3,9 @@ import { parseCidr } from '../base/text.ts'
 import { meetsAll } from '../cluster/services/constraints.ts'
 import type { NodeFact, TaskFact } from '../cluster/services/facts.ts'
 import {
-  ENDED_STATES, leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
+  leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
 } from '../cluster/services/rows.ts'
+import { isLive, lastSide, leaseSlot, wantedSlots } from '../cluster/services/slots.ts'
 import { nodeFacts, taskFacts } from './cluster-facts.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ServiceTaskView, ServiceUpdateView, ServiceView } from './service-views.ts'
@@ -33,8 +34,9 @@ export function serviceView(records: ClusterRecords, service: NamedService): Ser
       ({ id: network, name: records.networks.get(network)?.name ?? network })),
     vips: vipsOf(records, id),
     running: tasks.filter(task => task.state === 'running' && task.desired === 'running').length,
-    wanted: wantedSlots(spec, nodeFacts(records)).length,
-    completed: new Set(tasks.filter(task => task.state === 'complete').map(({ slot }) => slot)).size,
+    wanted: slotsOf(service, nodeFacts(records)).length,
+    completed: new Set(tasks.filter(task => task.state === 'complete')
+      .map(({ slot }) => slot)).size,
     update: rollout === undefined ? null : updateView(rollout),
   }
 }
@@ -45,16 +47,17 @@ export function serviceTaskViews(records: ClusterRecords, service: NamedService,
   const nodes = nodeFacts(records)
   const tasks = tasksOf(records, service.id)
   const shown = tasks.map(task => taskView(service, task, nodes, records))
-  const waiting = wantedSlots(service.spec, nodes)
-    .filter(slot => isWaiting(service.spec, tasks.filter(task => task.slot === slot)))
-    .map(slot => waitingView(service, slot, nodes, records))
+  const waiting = slotsOf(service, nodes).flatMap(slot => {
+    const own = tasks.filter(task => task.slot === slot)
+    return isWaiting(service.spec, own) ? [waitingView(service, slot, own, records)] : []
+  })
   return [...shown, ...waiting].sort(bySlotAndAge)
 }
 
 /** Nodes that are down and have tasks of the service that would have to change. */
 export function awayTasks(records: ClusterRecords, serviceId: string): { node: string
   slots: string[] }[] {
-  const tasks = tasksOf(records, serviceId).filter(task => task.isHidden && !hasEnded(task))
+  const tasks = tasksOf(records, serviceId).filter(task => task.isHidden && isLive(task))
   return [...Map.groupBy(tasks, task => task.node)].map(([node, own]) => ({
     node: records.nodes.get(node)?.name ?? node, slots: own.map(({ slot }) => slot).sort(),
   }))
@@ -70,19 +73,15 @@ function tasksOf(records: ClusterRecords, serviceId: string): TaskFact[] {
   return taskFacts(records).filter(task => task.service === serviceId)
 }
 
-function wantedSlots({ mode, replicas, task }: ServiceSpec, nodes: readonly NodeFact[]): string[] {
-  if (mode === 'replicated') return Array.from({ length: replicas ?? 1 }, (_, n) => String(n + 1))
-  return nodes.filter(node => node.isAlive && node.availability !== 'drain'
-    && meetsAll(task.constraints, node)).map(({ id }) => id)
-}
-
-function hasEnded({ state }: Pick<TaskFact, 'state'>): boolean {
-  return ENDED_STATES.includes(state)
+/** The slots that are to have a task now: of a global service not those of nodes that are away. */
+function slotsOf({ spec }: Pick<NamedService, 'spec'>, nodes: readonly NodeFact[]): string[] {
+  return wantedSlots({ spec }, spec.mode === 'replicated' ? nodes
+    : nodes.filter(node => node.isAlive))
 }
 
 /** @param tasks all of one slot */
 function isWaiting({ task: { restart } }: ServiceSpec, tasks: readonly TaskFact[]): boolean {
-  if (tasks.some(task => !task.isHidden && !hasEnded(task) && task.desired === 'running')) {
+  if (tasks.some(task => !task.isHidden && isLive(task) && task.desired === 'running')) {
     return false
   }
   const last = tasks.filter(task => !task.isHidden).sort((a, b) => b.createdAt - a.createdAt)[0]
@@ -94,7 +93,6 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
   records: ClusterRecords): ServiceTaskView {
   const { id, slot, generation, state, error, exitCode, container, isHidden } = task
   const node = nodes.find(one => one.id === task.node)
-  const isLive = !isHidden && !hasEnded(task)
   return {
     id, slot, generation, state, error, exitCode, container,
     service: service.id,
@@ -105,33 +103,34 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
     desired: isHidden ? 'shutdown' : task.desired,
     createdAt: moment(task.createdAt),
     stateAt: moment(task.stateAt),
-    ports: isLive ? service.spec.ports.filter(port => port.mode === 'host') : [],
+    ports: isLive(task) && !isHidden ? service.spec.ports.filter(port => port.mode === 'host') : [],
     isAway: isHidden,
   }
 }
 
-function waitingView(service: NamedService, slot: string, nodes: readonly NodeFact[],
+/** @param own tasks that the slot had */
+function waitingView(service: NamedService, slot: string, own: readonly TaskFact[],
   records: ClusterRecords): ServiceTaskView {
   const { id, name, spec, generation, updatedAt } = service
   return {
     id: '', service: id, slot, name: `${name}.${slot}`, node: null, generation,
     command: spec.task.command, desired: 'running', state: 'pending',
-    error: whyWaiting(service, slot, nodes, records), exitCode: null, container: null,
+    error: whyWaiting(service, slot, own, records), exitCode: null, container: null,
     createdAt: moment(updatedAt), stateAt: moment(updatedAt), ports: [], isAway: false,
   }
 }
 
-function whyWaiting({ id, spec }: NamedService, slot: string, nodes: readonly NodeFact[],
+function whyWaiting({ id, spec }: NamedService, slot: string, own: readonly TaskFact[],
   records: ClusterRecords): string {
   const { constraints, networks } = spec.task
-  const active = nodes.filter(node => node.isAlive && node.availability === 'active')
+  const active = nodeFacts(records).filter(node => node.isAlive && node.availability === 'active')
   if (!active.some(node => meetsAll(constraints, node))) {
     const why = active.length === 0 ? 'none is active'
       : `constraints not satisfied on ${active.length} of them`
     return `no suitable node (${why})`
   }
-  const without = networks.find(({ id: network }) =>
-    !records.leases.has(leaseKey(network, { kind: 'slot', service: id, slot })))
+  const holder = { kind: 'slot', service: id, slot: leaseSlot(slot, lastSide(own)) } as const
+  const without = networks.find(({ id: network }) => !records.leases.has(leaseKey(network, holder)))
   if (without === undefined) return ''
   return `no address yet in network ${records.networks.get(without.id)?.name ?? without.id}`
 }
@@ -153,8 +152,9 @@ function vipsOf(records: ClusterRecords, service: string): ServiceView['vips'] {
   })
 }
 
-function updateView({ state, startedAt, finishedAt, message }: RolloutRow): ServiceUpdateView {
-  return { state, message, startedAt: moment(startedAt),
+function updateView(rollout: RolloutRow): ServiceUpdateView {
+  const { generation, state, startedAt, finishedAt, message } = rollout
+  return { generation, state, message, startedAt: moment(startedAt),
     finishedAt: finishedAt === null ? null : moment(finishedAt) }
 }
 

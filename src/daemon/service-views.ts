@@ -32,6 +32,8 @@ export type ServiceView = {
 }
 
 export type ServiceUpdateView = {
+  /** The one that tasks are brought to; of another than the service's it is an earlier update. */
+  generation: number
   state: RolloutRow['state']
   startedAt: string
   finishedAt: string | null

@@ -13,6 +13,7 @@ const GROUPS: readonly (readonly [word: string, summary: string])[] = [
   ['node', 'Manage the nodes of the cluster'],
   ['cluster', 'Look into the cluster, and renew its keys'],
   ['network', 'Manage overlay networks'],
+  ['service', 'Manage services'],
   ['vtep', 'Manage the remote VTEPs that are named by hand'],
   ['fdb', 'Show where MAC addresses were learned'],
 ]
@@ -43,6 +44,10 @@ const COMMANDS: readonly Row[] = [
   ['network inspect', 'Show networks in detail, as JSON',
     () => import('./commands/network-inspect.ts')],
   ['network rm', 'Remove networks', () => import('./commands/network-rm.ts')],
+  ['service create', 'Create a service', () => import('./commands/service-create.ts')],
+  ['service ls', 'List services', () => import('./commands/service-ls.ts')],
+  ['service ps', 'List the tasks of services', () => import('./commands/service-ps.ts')],
+  ['service rm', 'Remove services', () => import('./commands/service-rm.ts')],
   ['vtep add', 'Name a remote VTEP', () => import('./commands/vtep-add.ts')],
   ['vtep ls', 'List the named VTEPs', () => import('./commands/vtep-ls.ts')],
   ['vtep rm', 'Forget a named VTEP', () => import('./commands/vtep-rm.ts')],
