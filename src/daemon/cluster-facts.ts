@@ -4,7 +4,11 @@ import type {
   EndpointFact, NetworkFact, NodeFact, ServiceFact, TaskFact,
 } from '../cluster/services/facts.ts'
 import { isHeld } from '../cluster/services/leases.ts'
-import { leaseKey, type NodeSpecRow, type ServiceRow } from '../cluster/services/rows.ts'
+import type { ServiceFacts } from '../cluster/services/orders.ts'
+import {
+  leaseKey, type NodeSpecRow, type ServiceRow, type ServiceTaskRow,
+} from '../cluster/services/rows.ts'
+import type { ClusterLink } from './cluster-link.ts'
 import type { ClusterRecords, Known } from './cluster-records.ts'
 import { ownerOf } from './shared-rows.ts'
 
@@ -40,6 +44,12 @@ function serviceFact(records: ClusterRecords, id: string, row: Known<ServiceRow>
   return { id, spec, version, generation, vips }
 }
 
+/** Rows of the tasks of one node, by task id. */
+export function tasksOf(records: ClusterRecords, nodeId: string): Map<string, ServiceTaskRow> {
+  return new Map(taskFacts(records).filter(task => task.node === nodeId)
+    .map(({ id, node: _, isHidden: __, ...row }) => [id, row]))
+}
+
 /** Tasks of all nodes, those of nodes that are not here among them. */
 export function taskFacts(records: ClusterRecords): TaskFact[] {
   return [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
@@ -52,6 +62,15 @@ export function endpointFacts(records: ClusterRecords): EndpointFact[] {
   return [...records.endpoints.values()].filter(row => !row.hidden)
     .map(({ key, network, address, mac, task, taskId }) =>
       ({ node: ownerOf(key), network, address, mac, task, taskId }))
+}
+
+/** All that the orchestrator goes by. */
+export function serviceFactsOf({ records, isCaughtUp }: ClusterLink): ServiceFacts {
+  return {
+    nodes: nodeFacts(records), services: serviceFacts(records), tasks: taskFacts(records),
+    rollouts: records.rollouts, rows: records.services, leases: records.leases,
+    networks: records.networks, isCaughtUp,
+  }
 }
 
 /** Who is to be found where at this moment. */

@@ -20,6 +20,8 @@ export type ClusterHost = Readonly<{
   version: string
   /** Called when rows have changed, after networks, addresses and the packet path followed them. */
   followers: ((cluster: ClusterLink) => void)[]
+  /** Called before this node leaves its cluster, and when it starts in none. */
+  leavers: (() => Promise<void>)[]
   /** To whoever watches. */
   tell: (event: ClusterEvent) => void
 }>

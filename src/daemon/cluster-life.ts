@@ -3,7 +3,9 @@
 import { ConflictError } from '../base/errors.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { MeshAddress } from '../cluster/mesh-address.ts'
+import type { ServiceTaskRow } from '../cluster/services/rows.ts'
 import type { Change, Write } from '../cluster/tables/events.ts'
+import { tasksOf } from './cluster-facts.ts'
 import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import { ClusterNode } from './cluster-node.ts'
@@ -24,11 +26,13 @@ export class ClusterLife implements ClusterLink {
   readonly trust: ClusterTrust
   readonly node: ClusterNode
   readonly paths: ClusterPaths
+  readonly restoredTasks: ReadonlyMap<string, ServiceTaskRow>
   readonly #host: ClusterHost
   readonly #store: Store
   /** As the packet path wants them; the same object as long as the row is the same. */
   readonly #remotes = new WeakMap<Known<EndpointRow>, RemoteEndpoint>()
   #isFollowing = false
+  #isFirst = false
 
   constructor(host: ClusterHost, identity: Identity, onRemoved: (by: string) => void) {
     const { core, clock, log } = host
@@ -55,6 +59,7 @@ export class ClusterLife implements ClusterLink {
         this.trust.follow(change)
       }
     }
+    this.restoredTasks = tasksOf(this.records, this.nodeId)
   }
 
   get identity(): Identity {
@@ -92,8 +97,13 @@ export class ClusterLife implements ClusterLink {
     return this.node.members().some(member => member.state === 'dead' && member.id !== null)
   }
 
+  get isCaughtUp(): boolean {
+    return this.#isFirst || this.node.members().some(one => one.tables === 'equal')
+  }
+
   /** @throws ConflictError when the address cannot be had */
   async open(seeds: readonly MeshAddress[]): Promise<void> {
+    this.#isFirst = seeds.length + this.#knownPlaces().length === 0
     await this.node.open([...seeds, ...this.#knownPlaces()])
     this.node.write([{ table: TABLE_NODE, key: nodeKey(this.nodeId),
       value: encodeRow(this.#ownNode()) }])

@@ -1,6 +1,7 @@
 // What the daemon's own tables (networks, tasks) need of the cluster: its rows, and a way to write
 // those that are this node's to write.
 import { ConflictError } from '../base/errors.ts'
+import type { ServiceTaskRow } from '../cluster/services/rows.ts'
 import type { Write } from '../cluster/tables/events.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ClusterRows } from './cluster-rows.ts'
@@ -11,6 +12,10 @@ export interface ClusterLink {
   readonly records: ClusterRecords
   /** A member is missing: it may live on, and decide things on its side of a split. */
   readonly isSplit: boolean
+  /** The tables were found equal with those of another node, or this one begins the cluster. */
+  readonly isCaughtUp: boolean
+  /** Rows of tasks of services that this node wrote before it was stopped, by task id. */
+  readonly restoredTasks: ReadonlyMap<string, ServiceTaskRow>
   /** Rows that are this node's to write, all at once. Signed tables: see checkManager(). */
   write(writes: readonly Write[]): void
   /** @throws ConflictError on a worker; @param what what only managers do: "create networks" */

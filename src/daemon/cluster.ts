@@ -1,7 +1,7 @@
 // The cluster as people and programs of this node see it: begin one, join one, leave it, look
 // into it. One membership at a time; between two of them there is none, and then what it takes
 // (certificates, gossip, store) is not loaded either.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { ConflictError, UsageError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
@@ -10,7 +10,7 @@ import type { ClusterHost } from './cluster-host.ts'
 import { notInCluster } from './cluster-link.ts'
 import { clusterView, tableRows, tableSums } from './cluster-inspect.ts'
 import type { ClusterLife } from './cluster-life.ts'
-import { checkLeave } from './cluster-leave.ts'
+import { checkLeave, letGo, removeStore } from './cluster-leave.ts'
 import { nodeViews, peerViews } from './cluster-show.ts'
 import type {
   ClusterChangeView, ClusterControl, ClusterView, InitSpec, JoinSpec, NodeRole, NodeView, PeerView,
@@ -40,7 +40,10 @@ export class Cluster implements ClusterControl {
    * @throws ConfigError when its identity or its store is damaged
    */
   async start(): Promise<void> {
-    if (!existsSync(`${this.#stateDirectory}/identity`)) return this.#forgetPaths()
+    if (!existsSync(`${this.#stateDirectory}/identity`)) {
+      await letGo(this.#host)
+      return this.#forgetPaths()
+    }
     const { loadIdentity } = await import('../cluster/identity/files.ts')
     const identity = loadIdentity(this.#stateDirectory)
     if (identity !== null) await this.#begin(identity, [])
@@ -94,6 +97,7 @@ export class Cluster implements ClusterControl {
     return this.#turns.run(async () => {
       const life = this.#needed()
       if (!force) checkLeave(life, this.nodes(), this.#host.core.state)
+      await letGo(this.#host)
       this.#host.core.link = null // our rows go with the goodbye, and are not written again
       await life.node.leave(LEAVE_TIMEOUT_MS)
       await this.#end()
@@ -193,7 +197,7 @@ export class Cluster implements ClusterControl {
   /** On disk first: a daemon that dies at any later line is a member at its next start. */
   async #become(identity: Identity, seeds: readonly MeshAddress[]): Promise<ClusterLife> {
     const { createIdentity } = await import('../cluster/identity/files.ts')
-    this.#removeStore()
+    removeStore(this.#stateDirectory)
     createIdentity(this.#stateDirectory, identity)
     try {
       return await this.#begin(identity, seeds)
@@ -223,9 +227,10 @@ export class Cluster implements ClusterControl {
   /** Be in no cluster any more. Its networks that tasks still have become this node's own. */
   async #end(): Promise<void> {
     const { removeIdentity } = await import('../cluster/identity/files.ts')
+    await letGo(this.#host)
     await this.stop()
     removeIdentity(this.#stateDirectory)
-    this.#removeStore()
+    removeStore(this.#stateDirectory)
     this.#host.shared.release()
     await this.#forgetPaths()
     this.#host.log.info('in no cluster')
@@ -234,12 +239,6 @@ export class Cluster implements ClusterControl {
   /** Nobody measures the paths to the other nodes any more. */
   #forgetPaths(): Promise<void> {
     return this.#host.changes.run(() => setPathMtu(this.#host.core, null))
-  }
-
-  #removeStore(): void {
-    for (const ending of ['', '-wal', '-shm', '-journal']) {
-      rmSync(`${this.#stateDirectory}/cluster.db${ending}`, { force: true })
-    }
   }
 
   #shutOut(by: string): void {

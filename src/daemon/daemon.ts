@@ -20,6 +20,7 @@ import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
+import { ServiceAgent } from './service-agent.ts'
 import { Services } from './services.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
@@ -87,10 +88,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   core.publish()
   await changes.run(() => takeUp(core, tasks))
   const version = readVersion()
-  const shared = new SharedNetworks(core, networks)
-  const cluster = new Cluster({
-    core, networks, changes, shared, clock: systemClock, log, version, followers: [],
-  })
+  const { cluster, agent } = makeCluster(core, networks, tasks, changes, version)
   await stoppingOn(cluster.start(), datapath)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()
@@ -105,6 +103,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     reload: fresh => reload(core, fresh),
     stop: async () => {
       reconciler.stop()
+      agent.stop()
       await cluster.stop()
       await changes.close(() => datapath.stop())
       if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
@@ -115,6 +114,18 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
 
 function wallNow(): string {
   return new Date(systemClock.wallMs()).toISOString()
+}
+
+/** The cluster, and who follows its rows. */
+function makeCluster(core: Core, networks: Networks, tasks: Tasks, changes: Exclusive,
+  version: string): { cluster: Cluster; agent: ServiceAgent } {
+  const { log } = core
+  const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
+  const cluster = new Cluster({
+    core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
+    version, followers: [link => agent.follow(link)], leavers: [() => agent.leave()],
+  })
+  return { cluster, agent }
 }
 
 /** What this kernel's TAPs have of what is configured. */

@@ -21,6 +21,8 @@ export const SETTLE_MS = 100
 export const LEASE_WAIT_MS = 5000
 /** A node that has just started hears first what the others have; after this it goes on alone. */
 export const START_PATIENCE_MS = 5000
+/** How often it looks whether it has heard that. */
+const CAUGHT_UP_LOOK_MS = 100
 
 export type OrchestratorOptions = Readonly<{
   node: string
@@ -71,6 +73,11 @@ export class Orchestrator {
       wakeAtMs: this.#wakeAtMs }
   }
 
+  /** What was written last may have got nowhere. */
+  doubt(): void {
+    for (const own of this.#own) own.written = ''
+  }
+
   #judge(facts: ServiceFacts, plans: Plans, self: NodeFact | undefined): void {
     const bySlot = new Map([...plans].flatMap(([id, slots]) =>
       slots.map(plan => [`${id}/${plan.slot}`, plan] as const)))
@@ -110,7 +117,7 @@ export class Orchestrator {
       if (plan.node !== this.#node || plan.delayMs === null) continue
       const atMs = Math.max(patientUntilMs, this.#vacancies.freeAtMs(plan))
       if (atMs > nowMs) {
-        this.#wake(atMs)
+        this.#wake(this.#isCaughtUp ? atMs : Math.min(atMs, nowMs + CAUGHT_UP_LOOK_MS))
         continue
       }
       const row = claimRow(plan.service, plan, wallMs, isMajority)
