@@ -1,12 +1,13 @@
 // How services and their tasks are shown: rows of the tables, joined at this moment.
 import { parseCidr } from '../base/text.ts'
 import { meetsAll } from '../cluster/services/constraints.ts'
+import { decide, type SlotPlan } from '../cluster/services/decide.ts'
 import type { NodeFact, TaskFact } from '../cluster/services/facts.ts'
 import {
   leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
 } from '../cluster/services/rows.ts'
 import { isLive, lastSide, leaseSlot, wantedSlots } from '../cluster/services/slots.ts'
-import { nodeFacts, taskFacts } from './cluster-facts.ts'
+import { nodeFacts, serviceFacts, taskFacts } from './cluster-facts.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ServiceTaskView, ServiceUpdateView, ServiceView } from './service-views.ts'
 
@@ -45,12 +46,14 @@ export function serviceView(records: ClusterRecords, service: NamedService): Ser
 export function serviceTaskViews(records: ClusterRecords, service: NamedService,
 ): ServiceTaskView[] {
   const nodes = nodeFacts(records)
-  const tasks = tasksOf(records, service.id)
-  const shown = tasks.map(task => taskView(service, task, nodes, records))
-  const waiting = slotsOf(service, nodes).flatMap(slot => {
-    const own = tasks.filter(task => task.slot === slot)
-    return isWaiting(service.spec, own) ? [waitingView(service, slot, own, records)] : []
-  })
+  const tasks = taskFacts(records)
+  const shown = tasks.filter(task => task.service === service.id)
+    .map(task => taskView(service, task, nodes, records))
+  const plans = decide({ nodes, tasks, rollouts: records.rollouts,
+    services: serviceFacts(records).filter(({ id }) => id === service.id) }).get(service.id) ?? []
+  const waiting = plans.filter(plan => plan.isWanted && plan.holder === null
+    && plan.leaving.length === 0 && plan.delayMs !== null)
+    .map(plan => waitingView(service, plan, records))
   return [...shown, ...waiting].sort(bySlotAndAge)
 }
 
@@ -79,16 +82,6 @@ function slotsOf({ spec }: Pick<NamedService, 'spec'>, nodes: readonly NodeFact[
     : nodes.filter(node => node.isAlive))
 }
 
-/** @param tasks all of one slot */
-function isWaiting({ task: { restart } }: ServiceSpec, tasks: readonly TaskFact[]): boolean {
-  if (tasks.some(task => !task.isHidden && isLive(task) && task.desired === 'running')) {
-    return false
-  }
-  const last = tasks.filter(task => !task.isHidden).sort((a, b) => b.createdAt - a.createdAt)[0]
-  if (last === undefined || restart.condition === 'any' || last.desired === 'shutdown') return true
-  return restart.condition === 'on-failure' && last.state !== 'complete'
-}
-
 function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFact[],
   records: ClusterRecords): ServiceTaskView {
   const { id, slot, generation, state, error, exitCode, container, isHidden } = task
@@ -108,31 +101,26 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
   }
 }
 
-/** @param own tasks that the slot had */
-function waitingView(service: NamedService, slot: string, own: readonly TaskFact[],
-  records: ClusterRecords): ServiceTaskView {
+function waitingView(service: NamedService, plan: SlotPlan, records: ClusterRecords,
+): ServiceTaskView {
   const { id, name, spec, generation, updatedAt } = service
+  const since = moment(Math.max(updatedAt, ...plan.ended.map(task => task.stateAt)))
   return {
-    id: '', service: id, slot, name: `${name}.${slot}`, node: null, generation,
+    id: '', service: id, slot: plan.slot, name: `${name}.${plan.slot}`, node: null, generation,
     command: spec.task.command, desired: 'running', state: 'pending',
-    error: whyWaiting(service, slot, own, records), exitCode: null, container: null,
-    createdAt: moment(updatedAt), stateAt: moment(updatedAt), ports: [], isAway: false,
+    error: plan.reason === '' ? missingAddress(service, plan, records) : plan.reason,
+    exitCode: null, container: null, createdAt: since, stateAt: since, ports: [], isAway: false,
   }
 }
 
-function whyWaiting({ id, spec }: NamedService, slot: string, own: readonly TaskFact[],
+/** A node that could start the task waits for its addresses; empty when they are there. */
+function missingAddress({ id, spec }: NamedService, { slot, ended }: SlotPlan,
   records: ClusterRecords): string {
-  const { constraints, networks } = spec.task
-  const active = nodeFacts(records).filter(node => node.isAlive && node.availability === 'active')
-  if (!active.some(node => meetsAll(constraints, node))) {
-    const why = active.length === 0 ? 'none is active'
-      : `constraints not satisfied on ${active.length} of them`
-    return `no suitable node (${why})`
-  }
-  const holder = { kind: 'slot', service: id, slot: leaseSlot(slot, lastSide(own)) } as const
-  const without = networks.find(({ id: network }) => !records.leases.has(leaseKey(network, holder)))
-  if (without === undefined) return ''
-  return `no address yet in network ${records.networks.get(without.id)?.name ?? without.id}`
+  const holder = { kind: 'slot', service: id, slot: leaseSlot(slot, lastSide(ended)) } as const
+  const missing = spec.task.networks.find(({ id: network }) =>
+    !records.leases.has(leaseKey(network, holder)))
+  if (missing === undefined) return ''
+  return `no address yet in network ${records.networks.get(missing.id)?.name ?? missing.id}`
 }
 
 /** Of the generation that the task is of; of one that is forgotten, what stands now. */

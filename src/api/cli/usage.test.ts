@@ -53,7 +53,8 @@ test('help and version: everywhere, with an example, exit 0', async t => {
   t.regex((await cli(t, ['--version'])).stdout, /^tapmesh \d+\.\d+\.\d+\n$/)
   const leaves = commands.flatMap(word => ({
     network: ['network create', 'network ls', 'network inspect', 'network rm'],
-    service: ['service create', 'service ls', 'service ps', 'service rm'],
+    service: ['service create', 'service ls', 'service ps', 'service inspect', 'service scale',
+      'service update', 'service rollback', 'service rm'],
     vtep: ['vtep add', 'vtep ls', 'vtep rm'],
     fdb: ['fdb ls'],
     node: ['node ls', 'node inspect', 'node rm'],

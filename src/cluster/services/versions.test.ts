@@ -1,19 +1,9 @@
 // What a new version of a service is, and when its tasks are to be replaced.
 import test from 'ava'
-import { serviceSpec } from './rows.ts'
+import { specOf } from './services.test-kit.ts'
 import { firstVersion, nextVersion } from './versions.ts'
 
-const POLICY = { parallelism: 1, delayMs: 0, order: 'stop-first', failureAction: 'pause',
-  monitorMs: 5000 }
-const SPEC = serviceSpec.parse({
-  name: 'web', labels: {}, mode: 'replicated', replicas: 2, endpointMode: 'vip', ports: [],
-  update: POLICY, rollback: POLICY,
-  task: {
-    command: ['whoami'], env: [], workdir: null, user: null, hostname: null, rootfs: null,
-    networks: [], stopGraceMs: 10_000, constraints: [], force: 0,
-    restart: { condition: 'any', delayMs: 5000, maxAttempts: null },
-  },
-})
+const SPEC = specOf('web', 2)
 
 test('the first version', t => {
   t.deepEqual(firstVersion(SPEC, 7),

@@ -4,6 +4,7 @@ import { clientOf, addSocketOption } from '../connect.ts'
 import { complain } from '../failure.ts'
 import { print } from '../output.ts'
 import { addSharedOptions, type CreateOptions, createOf } from '../service-options.ts'
+import { waitConverged } from '../service-wait.ts'
 import { addExample, collect } from '../words.ts'
 
 export function define(command: Command): void {
@@ -25,9 +26,11 @@ export function define(command: Command): void {
   command
     .passThroughOptions()
     .action(async (words: string[], options: CreateOptions) => {
-      const { service, pending } = await clientOf(command).createService(createOf(words, options))
+      const client = clientOf(command)
+      const { service, pending } = await client.createService(createOf(words, options))
       print(service.id)
       for (const line of pending) complain(line)
+      await waitConverged(client, service, options)
     })
   addSocketOption(command)
   addExample(command,
