@@ -3,7 +3,8 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import type { MeshAddress } from './mesh-address.ts'
 import {
-  STREAMS_MAX, type Exchange, type ReadMessage, type StreamReading, type TransportCounters,
+  HELD_OCTETS_MAX, HELD_OF_SOURCE_OCTETS_MAX, STREAMS_MAX, type Exchange,
+  type ReadMessage, type StreamReading, type TransportCounters,
   type TransportHandlers,
 } from './transport.ts'
 
@@ -18,13 +19,16 @@ export type StreamOptions = Readonly<{
   streamTimeoutMs?: number
 }>
 
+/** What of an unfinished message is in memory. */
+type Held = { readonly source: string; octets: number }
+
 export class NodeStreams {
   readonly #options: StreamOptions
   readonly #counters: TransportCounters
   readonly #server: Server
   readonly #asked = new Map<number, Socket>()
   /** Incoming ones, and all that have to be closed at the end. */
-  readonly #incoming = new Set<Socket>()
+  readonly #incoming = new Map<Socket, Held>()
   readonly #sockets = new Set<Socket>()
   #handlers: TransportHandlers | undefined
   #id = 0
@@ -101,14 +105,14 @@ export class NodeStreams {
     this.#id += 1
     const id = this.#id
     const from = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
-    this.#incoming.add(socket)
+    this.#incoming.set(socket, { source: from.host, octets: 0 })
     this.#asked.set(id, socket)
     socket.on('close', () => this.#release(id, socket))
     const stopWatching = this.#watch(socket, this.#options.streamTimeoutMs ?? STREAM_TIMEOUT_MS,
       () => { this.#counters.streamsTimedOut += 1 })
     socket.once('data', first => {
       if (first[0] !== TLS_HANDSHAKE) {
-        const reader = handlers.reader('caller')
+        const reader = this.#bounded(socket, handlers.reader('caller'))
         return this.#read(socket, reader, read => handlers.stream(id, from, read), first)
       }
       stopWatching()
@@ -120,6 +124,35 @@ export class NodeStreams {
   #release(id: number, socket: Socket): void {
     this.#incoming.delete(socket)
     this.#asked.delete(id)
+  }
+
+  /** Who sends it is not known before it is whole, so only so much of it is held. */
+  #bounded(socket: Socket, reader: StreamReading): StreamReading {
+    const push = (octets: Uint8Array): ReadMessage | undefined => {
+      const own = this.#incoming.get(socket)
+      if (own === undefined) return undefined
+      own.octets += octets.length
+      if (this.#isHeldFull(own.source)) {
+        this.#counters.streamsHeldFull += 1
+        this.#incoming.delete(socket) // nothing of it is held any more
+        socket.destroy()
+        return undefined
+      }
+      const read = reader.push(octets)
+      if (read !== undefined) own.octets = 0
+      return read
+    }
+    return { push, end: () => reader.end() }
+  }
+
+  #isHeldFull(source: string): boolean {
+    let all = 0
+    let ofSource = 0
+    for (const held of this.#incoming.values()) {
+      all += held.octets
+      if (held.source === source) ofSource += held.octets
+    }
+    return all > HELD_OCTETS_MAX || ofSource > HELD_OF_SOURCE_OCTETS_MAX
   }
 
   #giveAway(socket: Socket, first: Buffer): void {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { MeshAddress } from './mesh-address.ts'
 import { sealStream, StreamReader } from './mesh-stream.ts'
 import { NodeTransport, type NodeTransportOptions } from './transport.node.ts'
-import { STREAMS_MAX, type ReadMessage } from './transport.ts'
+import { HELD_OF_SOURCE_OCTETS_MAX, STREAMS_MAX, type ReadMessage } from './transport.ts'
 
 const HOST = '127.0.0.1'
 const TERMS = { label: '', keys: [] }
@@ -136,6 +136,22 @@ test('more streams than the limit are closed at once', async t => {
     await connect(t, transport.address)
   }
   t.true(transport.counters.streamsIn > STREAMS_MAX, 'there is room again')
+})
+
+test('one address makes us hold no more than one whole message', async t => {
+  const { heard, transport } = await open(t)
+  const octets = stream(HELD_OF_SOURCE_OCTETS_MAX * 3 / 4, 'caller')
+  const first = await connect(t, transport.address)
+  first.write(octets.subarray(0, -1))
+  t.true(await until(() => first.writableLength === 0))
+  const second = await connect(t, transport.address)
+  second.write(octets.subarray(0, -1))
+  t.true(await until(() => first.closed || second.closed))
+  t.is(transport.counters.streamsHeldFull, 1)
+  const left = first.closed ? second : first
+  left.write(octets.subarray(-1))
+  t.true(await until(() => heard.streams.some(({ read }) => 'message' in read)),
+    'the other one is heard')
 })
 
 test('a connection that begins with TLS is given away whole, or closed', async t => {

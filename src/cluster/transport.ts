@@ -6,6 +6,10 @@ import type { MeshAddress } from './mesh-address.ts'
 
 /** Streams from others that may be open at the same time (memberlist: maxPushPullRequests). */
 export const STREAMS_MAX = 128
+/** Of messages that are not whole yet, so that their seal is unknown: of all incoming streams… */
+export const HELD_OCTETS_MAX = 64 << 20
+/** …and of those from one address: a whole message of the largest size, with its frame. */
+export const HELD_OF_SOURCE_OCTETS_MAX = 21 << 20
 /** What came in a stream: a message, or why it is none. */
 export type ReadMessage = Decoded<StreamMessage>
 
@@ -38,6 +42,7 @@ export type Exchange = Readonly<{
 export const TRANSPORT_COUNTERS = [
   'datagramsIn', 'datagramOctetsIn', 'datagramsOut', 'datagramOctetsOut', 'datagramsFailed',
   'streamsIn', 'streamsFull', 'streamsFailed', 'streamsTimedOut', 'streamsGivenAway',
+  'streamsHeldFull',
   'exchanges', 'exchangesFailed',
 ] as const
 export type TransportCounters = Record<(typeof TRANSPORT_COUNTERS)[number], number>
