@@ -18,6 +18,8 @@ export type ClusterHost = Readonly<{
   clock: Clock
   log: Log
   version: string
+  /** Have the tunnels begin at an address or device of this machine; a change, said in its turn. */
+  advertise: (wanted: string) => Promise<void>
   /** Called when rows have changed, after networks, addresses and the packet path followed them. */
   followers: ((cluster: ClusterLink) => void)[]
   /** Called before this node leaves its cluster, and when it starts in none. */

@@ -67,7 +67,7 @@ export class Cluster implements ClusterControl {
       const { createCluster } = await import('../cluster/identity/identity.ts')
       const identity = await createCluster({
         clusterName: spec.name ?? CLUSTER_NAME, insecure: spec.insecure,
-        nodeName: core.config.node.name, address: this.#checkAdvertised(spec.advertise),
+        nodeName: core.config.node.name, address: await this.#advertised(spec.advertise),
       }, clock.wallMs())
       const life = await this.#become(identity, [])
       return { cluster: clusterView(life), worker: life.trust.token('worker') }
@@ -77,7 +77,7 @@ export class Cluster implements ClusterControl {
   join(spec: JoinSpec): Promise<ClusterView> {
     return this.#turns.run(async () => {
       this.#checkAlone()
-      const address = this.#checkAdvertised(spec.advertise)
+      const address = await this.#advertised(spec.advertise)
       const { joinCluster } = await import('./cluster-join.ts')
       const { identity, seeds } = await joinCluster(this.#host, spec, address)
       const life = await this.#become(identity, seeds)
@@ -186,12 +186,10 @@ export class Cluster implements ClusterControl {
   }
 
   /** @param wanted an address or a device of this machine */
-  #checkAdvertised(wanted: string | undefined): string {
-    const { address, device } = this.#host.core.underlay
-    if (wanted === undefined || wanted === address || wanted === device) return address
-    throw new ConflictError(`the tunnels of this daemon begin at ${address} (${device}), not at `
-      + `${wanted}; put underlay: {device: …} or {address: …} into the configuration file, restart `
-      + 'the daemon, and say it again', { wanted, address })
+  async #advertised(wanted: string | undefined): Promise<string> {
+    const { advertise, changes, core } = this.#host
+    if (wanted !== undefined) await changes.run(() => advertise(wanted))
+    return core.underlay.address
   }
 
   /** On disk first: a daemon that dies at any later line is a member at its next start. */

@@ -17,16 +17,15 @@ import { networkMtu } from './path-mtu.ts'
 import { QueueDrops } from './queue-drops.ts'
 import { ownRows } from './shared-endpoints.ts'
 import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
+import type { Tunnel } from './tunnel.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
 
 export class Core {
   config: Config
   readonly log: Log
   readonly state: State
-  readonly underlay: UnderlayAddress
-  readonly sockets: UnderlaySockets
+  readonly tunnel: Tunnel
   readonly tapKind: TapKind
-  readonly datapath: Datapath
   /** TAPs that the workers hold, by port id: of each as many descriptors as there are workers. */
   readonly taps = new Map<number, Tap>()
   readonly queueDrops = new QueueDrops()
@@ -38,14 +37,24 @@ export class Core {
   #generation = 0
 
   constructor(parts: Pick<Core,
-    'config' | 'log' | 'state' | 'underlay' | 'sockets' | 'tapKind' | 'datapath'>) {
+    'config' | 'log' | 'state' | 'tunnel' | 'tapKind'>) {
     this.config = parts.config
     this.log = parts.log
     this.state = parts.state
-    this.underlay = parts.underlay
-    this.sockets = parts.sockets
+    this.tunnel = parts.tunnel
     this.tapKind = parts.tapKind
-    this.datapath = parts.datapath
+  }
+
+  get underlay(): UnderlayAddress {
+    return this.tunnel.underlay
+  }
+
+  get sockets(): UnderlaySockets {
+    return this.tunnel.sockets
+  }
+
+  get datapath(): Datapath {
+    return this.tunnel.datapath
   }
 
   get generation(): number {

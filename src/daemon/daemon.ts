@@ -1,5 +1,4 @@
 // Start, reload and stop of a daemon: puts all rooms together and owns what is open.
-import { randomBytes } from 'node:crypto'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { AbsentError, ConfigError } from '../base/errors.ts'
@@ -9,13 +8,13 @@ import { makeDirectory } from '../kernel/directory.ts'
 import { probeSteering, probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
-import { closeUnderlay, openUnderlay, SENDERS } from '../kernel/underlay.ts'
+import { SENDERS } from '../kernel/underlay.ts'
 import { makeSteering } from '../path/steering.ts'
+import { advertise } from './advertise.ts'
 import { Cluster } from './cluster.ts'
 import { type Config, needsRestart } from './config.ts'
 import { makeControl } from './control.ts'
 import { Core } from './core.ts'
-import { Datapath } from './datapath.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
@@ -25,6 +24,7 @@ import { Services } from './services.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
 import { Tasks } from './tasks.ts'
+import { Tunnel } from './tunnel.ts'
 import { findUnderlay } from './underlay-address.ts'
 import type { Control } from './views.ts'
 import { Vteps } from './vteps.ts'
@@ -54,58 +54,47 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 }
 
 async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Daemon> {
-  const underlay = await findUnderlay(host, config)
   const state = loadState(config.paths.state)
+  const underlay = await findUnderlay(host, config.underlay, state.advertise)
   // ---- above this line nothing on the machine has been changed ----
   makeDirectories(config)
-  const { port, ttl, udpChecksum, dscp } = config.underlay
-  const { udpSegment, udpGro, spinMicros, workers } = config.plane
   const tapKind = probeTapKind(config)
-  const sockets = openUnderlay({
-    address: underlay.number, port, ttl, udpChecksum, mtu: underlay.mtu, segment: udpSegment,
-    gro: udpGro, receivers: workers,
-  })
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
   let core: Core | undefined
-  const datapath = await Datapath.start({
-    sockets, offload: tapKind.offload, spinMicros, inheritDscp: dscp === 'inherit',
-    seed: randomBytes(4).readInt32LE(),
-  }, ({ worker, portId, fd, errno }) => {
-      // Of several workers each tells of the same device; it may have been made anew since.
-      if (core?.taps.get(portId)?.fds[worker] !== fd) return
-      log.warn({ portId, errno }, 'the device of an endpoint is gone')
-      core.taps.delete(portId)
-      core.publish() // the workers close it
-      reconciler?.soon()
-    }).catch(error => {
-    closeUnderlay(sockets)
-    throw error
-  })
-  core = new Core({ config, log, state, underlay, sockets, tapKind, datapath })
+  const tunnel = await Tunnel.open({ config, tapKind, onPortDead: ({ worker, portId, fd, errno }) => {
+    // Of several workers each tells of the same device; it may have been made anew since.
+    if (core?.taps.get(portId)?.fds[worker] !== fd) return
+    log.warn({ portId, errno }, 'the device of an endpoint is gone')
+    core.taps.delete(portId)
+    core.publish() // the workers close it
+    reconciler?.soon()
+  } }, underlay)
+  core = new Core({ config, log, state, tunnel, tapKind })
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, changes, systemClock)
   core.publish()
   await changes.run(() => takeUp(core, tasks))
   const version = readVersion()
-  const { cluster, agent } = makeCluster(core, networks, tasks, changes, version)
-  await stoppingOn(cluster.start(), datapath)
+  const { cluster, agent } = makeCluster(core, networks, tasks, changes, host, version)
+  await stoppingOn(cluster.start(), tunnel)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()
-  log.info({ underlay: underlay.address, device: underlay.device, port }, 'daemon ready')
+  log.info({ underlay: underlay.address, device: underlay.device, port: config.underlay.port },
+    'daemon ready')
   const control = makeControl({
     core, cluster, networks, tasks, changes, vteps: new Vteps(core), version,
     services: new Services(core, systemClock), startedAt: wallNow(),
   })
   return {
     control,
-    failed: datapath.failed,
+    failed: tunnel.failed,
     reload: fresh => reload(core, fresh),
     stop: async () => {
       reconciler.stop()
       agent.stop()
       await cluster.stop()
-      await changes.close(() => datapath.stop())
+      await changes.close(() => tunnel.stop())
       if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
       host.close()
     },
@@ -118,12 +107,13 @@ function wallNow(): string {
 
 /** The cluster, and who follows its rows. */
 function makeCluster(core: Core, networks: Networks, tasks: Tasks, changes: Exclusive,
-  version: string): { cluster: Cluster; agent: ServiceAgent } {
+  host: Rtnetlink, version: string): { cluster: Cluster; agent: ServiceAgent } {
   const { log } = core
   const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
   const cluster = new Cluster({
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
     version, followers: [link => agent.follow(link)], leavers: [() => agent.leave()],
+    advertise: wanted => advertise(core, tasks, host, wanted),
   })
   return { cluster, agent }
 }
@@ -139,11 +129,11 @@ function probeTapKind({ plane }: Config): TapKind {
 }
 
 /** Without its cluster, where it is in one, the daemon does not start. */
-async function stoppingOn(starting: Promise<void>, datapath: Datapath): Promise<void> {
+async function stoppingOn(starting: Promise<void>, tunnel: Tunnel): Promise<void> {
   try {
     await starting
   } catch (error) {
-    await datapath.stop()
+    await tunnel.stop()
     throw error
   }
 }

@@ -93,6 +93,8 @@ const file = z.object({
   nextPortId: z.int(),
   /** Smallest path MTU of all members, octets, as it was measured last; null: not known. */
   pathMtu: z.int().nullable().default(null),
+  /** Underlay address that `init` or `join` was told; null: as the configuration says. */
+  advertise: z.string().nullable().default(null),
   networks: z.array(network),
   vteps: z.array(vtep),
   tasks: z.array(task),
@@ -106,7 +108,7 @@ export type TaskRecord = z.output<typeof task>
 export type State = z.output<typeof file>
 
 export function emptyState(): State {
-  return { format: FORMAT, nextPortId: 1, pathMtu: null, networks: [], vteps: [], tasks: [] }
+  return { format: FORMAT, nextPortId: 1, pathMtu: null, advertise: null, networks: [], vteps: [], tasks: [] }
 }
 
 /**

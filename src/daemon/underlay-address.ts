@@ -3,7 +3,6 @@ import { AbsentError, ConfigError } from '../base/errors.ts'
 import { parseIpv4 } from '../base/text.ts'
 import { addressOfDevice, defaultRouteDevice, deviceOfAddress } from '../kernel/netlink/device.ts'
 import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
-import type { Config } from './config.ts'
 
 export type UnderlayAddress = Readonly<{
   device: string
@@ -12,26 +11,33 @@ export type UnderlayAddress = Readonly<{
   mtu: number
 }>
 
+type Named = Readonly<{ address?: string | undefined; device?: string | undefined }>
+
 /**
- * By underlay.address, else by underlay.device, else the device of the default route.
+ * By underlay.address, else by underlay.device, else what was advertised, else the device of the
+ * default route.
  * @throws ConfigError when this machine does not have what the configuration names
  */
-export async function findUnderlay(rt: Rtnetlink, config: Config): Promise<UnderlayAddress> {
-  const address = config.underlay.address ?? await addressByDevice(rt, config)
+export async function findUnderlay(rt: Rtnetlink, named: Named, advertised: string | null = null,
+): Promise<UnderlayAddress> {
+  const isNamed = named.address !== undefined || named.device !== undefined
+  const address = named.address ?? (isNamed ? null : advertised)
+    ?? await addressByDevice(rt, named.device)
   const found = await deviceOfAddress(rt, address)
   if (found === null) {
-    throw new ConfigError(`underlay.address ${address} is on no device of this machine; see: ip `
-      + 'address', { address })
+    const what = isNamed ? 'underlay.address' : 'the address that this node advertises,'
+    throw new ConfigError(`${what} ${address} is on no device of this machine; see: ip address`,
+      { address })
   }
-  if (config.underlay.device !== undefined && config.underlay.device !== found.device) {
+  if (named.device !== undefined && named.device !== found.device) {
     throw new ConfigError(`underlay.address ${address} is on ${found.device}, `
-      + `not on underlay.device ${config.underlay.device}; leave one of the two out`, { address })
+      + `not on underlay.device ${named.device}; leave one of the two out`, { address })
   }
   return { device: found.device, address, number: parseIpv4(address), mtu: found.mtu }
 }
 
-async function addressByDevice(rt: Rtnetlink, config: Config): Promise<string> {
-  const device = config.underlay.device ?? await defaultRouteDevice(rt)
+async function addressByDevice(rt: Rtnetlink, named: string | undefined): Promise<string> {
+  const device = named ?? await defaultRouteDevice(rt)
   if (device === null) {
     throw new AbsentError('there is no default route to find the underlay by; set underlay.address')
   }
