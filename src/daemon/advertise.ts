@@ -25,8 +25,8 @@ export async function advertise(core: Core, tasks: Tasks, host: Rtnetlink, wante
   }
   const named = tryIpv4(wanted) >= 0 ? { address: wanted } : { device: wanted }
   const found = await findUnderlay(host, named).catch(() => {
-    throw new UsageError(`--advertise-addr ${wanted}: this machine has no such IPv4 address, and no `
-      + 'such device with one; see: ip -br address', { wanted })
+    throw new UsageError(`--advertise-addr ${wanted}: this machine has no such IPv4 address, and `
+      + 'no such device with one; see: ip -br address', { wanted })
   })
   await core.tunnel.move(found)
   core.state.advertise = found.address

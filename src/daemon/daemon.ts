@@ -18,6 +18,7 @@ import { Core } from './core.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { Networks } from './networks.ts'
+import type { OnPortDead } from './packet-worker.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
 import { ServiceAgent } from './service-agent.ts'
 import { Services } from './services.ts'
@@ -62,14 +63,15 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
   let core: Core | undefined
-  const tunnel = await Tunnel.open({ config, tapKind, onPortDead: ({ worker, portId, fd, errno }) => {
+  const onPortDead: OnPortDead = ({ worker, portId, fd, errno }) => {
     // Of several workers each tells of the same device; it may have been made anew since.
     if (core?.taps.get(portId)?.fds[worker] !== fd) return
     log.warn({ portId, errno }, 'the device of an endpoint is gone')
     core.taps.delete(portId)
     core.publish() // the workers close it
     reconciler?.soon()
-  } }, underlay)
+  }
+  const tunnel = await Tunnel.open({ config, tapKind, onPortDead }, underlay)
   core = new Core({ config, log, state, tunnel, tapKind })
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, changes, systemClock)

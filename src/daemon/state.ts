@@ -108,7 +108,10 @@ export type TaskRecord = z.output<typeof task>
 export type State = z.output<typeof file>
 
 export function emptyState(): State {
-  return { format: FORMAT, nextPortId: 1, pathMtu: null, advertise: null, networks: [], vteps: [], tasks: [] }
+  return {
+    format: FORMAT, nextPortId: 1, pathMtu: null, advertise: null, networks: [], vteps: [],
+    tasks: [],
+  }
 }
 
 /**

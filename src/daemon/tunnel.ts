@@ -1,5 +1,5 @@
-// Where the tunnels of this node begin: an address of the underlay, the sockets that are bound to it,
-// and the packet workers that read from them. All three change together, or not at all.
+// Where the tunnels of this node begin: an address of the underlay, the sockets that are bound to
+// it, and the packet workers that read from them. All three change together, or not at all.
 import { randomBytes } from 'node:crypto'
 import { closeUnderlay, openUnderlay, type UnderlaySockets } from '../kernel/underlay.ts'
 import type { Config } from './config.ts'
