@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { makeRandom, pick } from '../base/prng.ts'
 import { complementSum, sumOctets } from '../wire/checksum.ts'
 import {
-  fragmentationNeededOctets, ICMP_ECHO_REPLY, ICMP_HEADER_OCTETS, writeFragmentationNeeded,
+  unreachableOctets, ICMP_ECHO_REPLY, ICMP_HEADER_OCTETS, writeFragmentationNeeded,
   writeIcmpEcho,
 } from '../wire/icmp.ts'
 import { IPV4_HEADER_OCTETS, PROTOCOL_ICMP, writeIpv4Header } from '../wire/ipv4.ts'
@@ -53,7 +53,7 @@ function errorOn(request: Buffer, over: {
   type?: number; code?: number; mtu?: number; quoted?: number; to?: number
 } = {}): Buffer {
   const original = packet(HERE, over.to ?? PEER, request)
-  const message = Buffer.alloc(fragmentationNeededOctets(original.length) + original.length)
+  const message = Buffer.alloc(unreachableOctets(original.length) + original.length)
   original.copy(message, message.length - original.length)
   const octets = writeFragmentationNeeded(viewOf(message), 0, over.mtu ?? 1400,
     message.length - original.length, original.length)

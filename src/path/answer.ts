@@ -66,7 +66,7 @@ export function answerSolicitation(plane: Plane, slot: number, network: number):
   const low = linkLocalMacLow(ndpTargetWord(view, l4At, 2), ndpTargetWord(view, l4At, 3))
   const owner = findStation(tables, network, high, low)
   const place = owner < 0 ? NOWHERE : stationWord(tables, owner, STATION_PLACE)
-  if (place === slot || place === NOWHERE) return false
+  if (place === slot || place <= NOWHERE) return false
   const at = plane.scratch + VNET_HEADER_OCTETS
   plane.ring.octets.fill(0, plane.scratch, at)
   writeEtherHeader(view, at, frame.sourceHigh, frame.sourceLow, high, low, frame.etherType)

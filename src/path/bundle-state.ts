@@ -29,6 +29,11 @@ export type Bundles = Readonly<{
   verified: Int32Array
   /** 1 when checksums of its frames may have been left partial. */
   partial: Int32Array
+  /** 1 when it is the answer of a backend; then what its addresses and ports are to become. */
+  isAnswer: Int32Array
+  answerSource: Int32Array
+  answerDestination: Int32Array
+  answerPorts: Int32Array
   /** Folded sum of addresses and protocol, once verified. */
   pseudo: Int32Array
   /** The bundle that was begun last, -1 when it is closed; its VTEP and outer TOS, at index 0. */
@@ -46,6 +51,8 @@ export function makeBundles(): Bundles {
     at: perBundle(), lengthOctets: perBundle(), l4At: perBundle(), headOctets: perBundle(),
     size: perBundle(), octets: perBundle(), sequence: perBundle(), flags: perBundle(),
     verified: perBundle(), partial: perBundle(), pseudo: perBundle(),
+    isAnswer: perBundle(), answerSource: perBundle(), answerDestination: perBundle(),
+    answerPorts: perBundle(),
     latest: new Int32Array(1).fill(-1), latestSource: new Int32Array(1),
     latestTos: new Int32Array(1),
     pieceAt: new Int32Array(BUNDLES * BUNDLE_PIECES_MAX),

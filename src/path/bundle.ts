@@ -9,8 +9,11 @@ import { IPV4_HEADER_OCTETS, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import { PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
 import { TCP_CHECKSUM_FIELD, tcpFlags, TCP_PSH, tcpSequence } from '../wire/tcp.ts'
 import { UDP_CHECKSUM_FIELD } from '../wire/udp.ts'
-import { GSO_NONE, GSO_UDP, VIRTIO_HEADER_OCTETS, writeVirtioGso } from '../wire/virtio.ts'
+import {
+  GSO_NONE, GSO_UDP, VIRTIO_HEADER_OCTETS, virtioNeedsChecksum, writeVirtioGso,
+} from '../wire/virtio.ts'
 import { VXLAN_HEADER_OCTETS } from '../wire/vxlan.ts'
+import { applyAnswer } from './backend-answer.ts'
 import { bundleType, continuation, isPushed, l4HeadOctets } from './bundle-match.ts'
 import { BUNDLES, BUNDLE_PIECES_MAX } from './bundle-state.ts'
 import { COUNT_COALESCED, COUNT_TAP_OUT } from './counters.ts'
@@ -97,6 +100,12 @@ function begin(plane: Plane, key: number, slot: number, type: number): void {
   bundles.count[key] = 1
   bundles.verified[key] = 0
   bundles.partial[key] = plane.mayBePartial ? 1 : 0
+  bundles.isAnswer[key] = plane.isAnswer ? 1 : 0
+  if (plane.isAnswer) {
+    bundles.answerSource[key] = plane.answerSource
+    bundles.answerDestination[key] = plane.answerDestination
+    bundles.answerPorts[key] = plane.answerPorts
+  }
   bundles.flags[key] = 0
   bundles.sequence[key] = type === GSO_UDP ? 0
     : (tcpSequence(plane.ring.view, frame.l4At) + payload) | 0
@@ -134,8 +143,10 @@ function flushBundle(plane: Plane, key: number): void {
   parseFrame(ring.view, bundles.at[key]!, bundles.lengthOctets[key]!, bundleFrame)
   if (count === 1) {
     prepareForPort(plane, bundleFrame, bundles.partial[key] !== 0)
+    if (bundles.isAnswer[key] !== 0) translateBundle(plane, key)
     return deliver(plane, bundles.slot[key]!, bundleFrame)
   }
+  if (bundles.isAnswer[key] !== 0) translateBundle(plane, key)
   const headOctets = bundles.headOctets[key]!
   writeHead(plane, key)
   const head = plane.bundleHead + HEAD_LEAD_OCTETS - VIRTIO_HEADER_OCTETS
@@ -145,6 +156,19 @@ function flushBundle(plane: Plane, key: number): void {
   plane.counters[COUNT_TAP_OUT]! += count
   plane.counters[COUNT_TAP_OUT + 1]! += count * headOctets + bundles.octets[key]!
   plane.counters[COUNT_COALESCED]! += count - 1
+}
+
+/** The first frame's headers stand for all. Of several, both checksums are written anew later. */
+function translateBundle(plane: Plane, key: number): void {
+  const { bundles, answerSource, answerDestination, answerPorts } = plane
+  plane.answerSource = bundles.answerSource[key]!
+  plane.answerDestination = bundles.answerDestination[key]!
+  plane.answerPorts = bundles.answerPorts[key]!
+  applyAnswer(plane, plane.bundleFrame, virtioNeedsChecksum(plane.ring.view, plane.vnet))
+  // A frame that is being looked at may have let go of this bundle.
+  plane.answerSource = answerSource
+  plane.answerDestination = answerDestination
+  plane.answerPorts = answerPorts
 }
 
 /** One header for all: the first frame's, with the lengths of the whole and a partial checksum. */
@@ -177,6 +201,8 @@ function writeHead(plane: Plane, key: number): void {
 }
 
 function deliverSingle(plane: Plane, slot: number): void {
-  prepareForPort(plane, plane.frame, plane.mayBePartial)
-  deliver(plane, slot, plane.frame)
+  const { frame } = plane
+  prepareForPort(plane, frame, plane.mayBePartial)
+  if (plane.isAnswer) applyAnswer(plane, frame, virtioNeedsChecksum(plane.ring.view, plane.vnet))
+  deliver(plane, slot, frame)
 }

@@ -7,7 +7,8 @@ export const DROP_NAMES = [
   'source_is_local', 'source_is_group', 'too_large', 'unknown_mac', 'no_vtep', 'to_itself',
   'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
   'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
-  'tap_queue_full', 'wrong_vtep', 'unknown_source', 'unknown_address',
+  'tap_queue_full', 'wrong_vtep', 'unknown_source', 'unknown_address', 'vip_no_backend',
+  'vip_protocol', 'vip_fragment', 'vip_no_flow', 'vip_ports',
 ] as const
 export type DropName = (typeof DROP_NAMES)[number]
 
@@ -18,4 +19,6 @@ export const COUNT_NAMES = [
   'frames.flooded', 'arp.answered', 'icmp.too_large_sent', 'icmp.too_large_limited',
   'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
   'frames.segmented', 'frames.coalesced', 'ndp.answered', 'fdb.unheard',
+  'flows.made', 'flows.aged', 'flows.evicted', 'flows.unserved', 'flows.reset', 'vip.echoed',
+  'vip.unreachable_sent', 'vip.unreachable_limited',
 ] as const

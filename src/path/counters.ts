@@ -29,6 +29,16 @@ export const DROP_TAP_QUEUE_FULL = 21
 export const DROP_WRONG_VTEP = 22
 export const DROP_UNKNOWN_SOURCE = 23
 export const DROP_UNKNOWN_ADDRESS = 24
+/** No backend of the service takes new connections. */
+export const DROP_VIP_NO_BACKEND = 25
+/** What a virtual address does not serve: neither TCP nor UDP, nor an echo. */
+export const DROP_VIP_PROTOCOL = 26
+/** A later fragment whose first one has not been seen. */
+export const DROP_VIP_FRAGMENT = 27
+/** The middle of a connection, or an error about one, that is in no table. */
+export const DROP_VIP_NO_FLOW = 28
+/** All ports that were tried on the way to a backend are in use. */
+export const DROP_VIP_PORTS = 29
 
 // Indices of COUNT_NAMES, which stand behind the drops.
 const FIRST = DROP_NAMES.length
@@ -53,10 +63,21 @@ export const COUNT_COALESCED = FIRST + 19
 export const COUNT_NDP_ANSWERED = FIRST + 20
 /** Rows that another worker told, and that were written over before this one read them. */
 export const COUNT_UNHEARD = FIRST + 21
+export const COUNT_FLOWS_MADE = FIRST + 22
+export const COUNT_FLOWS_AGED = FIRST + 23
+/** A full table let go of a flow, for a new one. */
+export const COUNT_FLOWS_EVICTED = FIRST + 24
+/** The backend of the flow was gone. */
+export const COUNT_FLOWS_UNSERVED = FIRST + 25
+/** The client was told by a reset that its connection is in no table. */
+export const COUNT_FLOWS_RESET = FIRST + 26
+export const COUNT_VIP_ECHOED = FIRST + 27
+export const COUNT_VIP_UNREACHABLE_SENT = FIRST + 28
+export const COUNT_VIP_UNREACHABLE_LIMITED = FIRST + 29
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 22
+export const GAUGE_LEARNED = FIRST + 30
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 23
+export const GAUGE_GENERATION = FIRST + 31
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -64,7 +85,7 @@ export const GAUGE_GENERATION = FIRST + 23
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 24
+export const COUNTERS = FIRST + 32
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

@@ -1,6 +1,7 @@
 // hot: one breath of the packet worker: wait, then serve each port that has something, one batch
 import type { Waiter } from '../kernel/port.ts'
 import { COUNT_BREATHS } from './counters.ts'
+import { ageFlows, sweepFlows } from './flow-age.ts'
 import { fromPort } from './inside.ts'
 import { hear } from './hear.ts'
 import { age } from './learned.ts'
@@ -20,6 +21,7 @@ export function breathe(plane: Plane, waiter: Waiter, timeoutMs: number): boolea
   const ready = waiter.wait(timeoutMs)
   tick(plane)
   hear(plane)
+  if (plane.flows.sweep[0] !== 0) sweepFlows(plane.flows, plane.tables)
   let woken = false
   for (let i = 0; i < ready; i++) {
     const token = waiter.ready[i]!
@@ -38,5 +40,6 @@ function tick(plane: Plane): void {
   if (isSameSecond && !plane.ageing) return
   plane.nowSeconds = nowSeconds
   if (!isSameSecond) plane.icmpLeft = plane.icmpPerSecond
-  plane.ageing = age(plane.learned, nowSeconds, AGED_PER_BREATH)
+  const hasMoreFlows = ageFlows(plane.flows, nowSeconds, AGED_PER_BREATH)
+  plane.ageing = age(plane.learned, nowSeconds, AGED_PER_BREATH) || hasMoreFlows
 }

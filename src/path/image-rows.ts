@@ -7,6 +7,8 @@ export type NetworkRow = {
   learnedMax: number
   /** A VTEP may send only from MACs and addresses that were given to it: see source.ts. */
   strict?: boolean
+  /** Its gateway, in whose name a task that meets itself is answered; only where services are. */
+  gateway?: number
 }
 
 export type PortRow = {
@@ -51,6 +53,29 @@ export type RemoteRow = {
   member: number
 }
 
+/** How a service chooses a backend for a new connection; see schedule.ts. */
+export const SCHEDULERS = ['rr', 'wrr', 'lc', 'sh', 'maglev'] as const
+export type Scheduler = typeof SCHEDULERS[number]
+
+export type BackendRow = {
+  /** Below BACKENDS_MAX, its own as long as it lives: flows are counted by it. */
+  id: number
+  /** That of a port or a remote endpoint of the network. */
+  address: number
+  /** 0: it keeps the connections that it has, and takes no new ones. */
+  weight: number
+}
+
+/** A virtual address of a network, behind which backends stand. */
+export type ServiceRow = {
+  /** As a firewall mark: its own as long as the daemon runs. */
+  mark: number
+  network: number
+  address: number
+  scheduler: Scheduler
+  backends: readonly BackendRow[]
+}
+
 export type ImageRows = {
   generation: number
   networks: NetworkRow[]
@@ -58,6 +83,8 @@ export type ImageRows = {
   members: MemberRow[]
   /** Where two claim one MAC or address, a port goes before a remote one, else the first. */
   remotes?: readonly RemoteRow[]
+  /** The same object as long as nothing of it changes: what is made of it is made once. */
+  services?: readonly ServiceRow[]
   /** Seed of the indexes. One that nobody knows keeps their buckets even: see hash.ts. */
   seed?: number
 }

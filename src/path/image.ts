@@ -4,7 +4,13 @@
 // them.
 import { assert } from '../base/assert.ts'
 import { hash3 } from './hash.ts'
-import type { ImageRows, MemberRow, NetworkRow, PortRow, RemoteRow } from './image-rows.ts'
+import { makeIndex } from './image-index.ts'
+import type {
+  ImageRows, MemberRow, NetworkRow, PortRow, RemoteRow, ServiceRow,
+} from './image-rows.ts'
+import {
+  type FoundStation, serviceParts, VIRTUAL_MAC_HIGH, virtualAddresses,
+} from './service-image.ts'
 
 export const PORTS_MAX = 1024
 export const NETWORKS_MAX = 1024
@@ -25,7 +31,12 @@ export const HEAD_AT_VNI_INDEX = 10
 export const HEAD_AT_MEMBER_INDEX = 11
 export const HEAD_AT_MAC_INDEX = 12
 export const HEAD_AT_ADDRESS_INDEX = 13
-const HEAD_WORDS = 14
+export const HEAD_AT_SERVICES = 14
+export const HEAD_AT_BACKENDS = 15
+export const HEAD_AT_BACKEND_IDS = 16
+export const HEAD_AT_PICKS = 17
+export const HEAD_AT_BALANCED = 18
+const HEAD_WORDS = 19
 
 export const NETWORK_VNI = 0
 export const NETWORK_MTU = 1
@@ -35,7 +46,10 @@ export const NETWORK_FIRST_PORT = 4
 export const NETWORK_PORTS = 5
 export const NETWORK_LEARNED_MAX = 6
 export const NETWORK_STRICT = 7
-export const NETWORK_WORDS = 8
+/** Services that have a virtual address in it. */
+export const NETWORK_SERVICES = 8
+export const NETWORK_GATEWAY = 9
+export const NETWORK_WORDS = 10
 
 export const PORT_ID = 0
 export const PORT_FD = 1
@@ -46,7 +60,9 @@ export const PORT_ADDRESS = 5
 export const PORT_PROMISCUOUS = 6
 export const PORT_LINK_LOCAL = 7
 export const PORT_READ = 11
-export const PORT_WORDS = 12
+/** 1: it is the backend of a service. */
+export const PORT_BALANCED = 12
+export const PORT_WORDS = 13
 
 export const MEMBER_NETWORK = 0
 export const MEMBER_ADDRESS = 1
@@ -65,12 +81,15 @@ export const STATION_ADDRESS = 2
 export const STATION_PLACE = 3
 export const STATION_WORDS = 4
 export const NOWHERE = ~MEMBERS_MAX
+/** Places of virtual addresses, below NOWHERE: the gateway's, then those of the services. */
+export const PLACE_GATEWAY = NOWHERE - 1
+export const PLACE_FIRST_SERVICE = NOWHERE - 2
 
-/** Every index is a word `mask`, then mask + 1 words that are 0 or a row number plus one. */
+/** Seed of the indexes where the rows give none. */
 export const INDEX_SEED = 0x7a6d6573
 
 export function buildImage(rows: ImageRows): ArrayBuffer {
-  const { networks, remotes = [], seed = INDEX_SEED } = rows
+  const { networks, remotes = [], services = [], seed = INDEX_SEED } = rows
   assert(networks.length <= NETWORKS_MAX, 'networks fit')
   assert(rows.members.length <= MEMBERS_MAX, 'members fit')
   assert(remotes.length <= REMOTES_MAX, 'remote endpoints fit')
@@ -80,11 +99,17 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
   assert(slots <= PORTS_MAX, 'ports fit')
   const memberIndex = makeIndex(members.length, n =>
     hash3(seed, members[n]!.network, members[n]!.address, 0))
-  const stations = stationWords(ports, remotes, members, memberIndex, seed)
+  const stations = stationWords(rows, ports, remotes, members, memberIndex, seed)
   const stationCount = stations.length / STATION_WORDS
+  const addressIndex = makeIndex(stationCount, n => {
+    const at = n * STATION_WORDS
+    return hash3(seed, stations[at + STATION_KEY]! >>> 16, stations[at + STATION_ADDRESS]!, 1)
+  })
+  const balanced = serviceParts(services, (network, address) =>
+    findIn(stations, addressIndex, seed, network, address), NOWHERE, stationCount)
   const parts = [
-    networkWords(networks, ports, members),
-    portWords(ports, slots),
+    networkWords(networks, ports, members, services),
+    portWords(ports, slots, balanced.balanced),
     Int32Array.from(ports, port => port.slot),
     memberWords(members),
     stations,
@@ -94,10 +119,8 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
       const at = n * STATION_WORDS
       return hash3(seed, stations[at + STATION_KEY]!, stations[at + STATION_MAC_LOW]!, 0)
     }),
-    makeIndex(stationCount, n => {
-      const at = n * STATION_WORDS
-      return hash3(seed, stations[at + STATION_KEY]! >>> 16, stations[at + STATION_ADDRESS]!, 1)
-    }),
+    addressIndex,
+    balanced.services, balanced.backends, balanced.backendIds, balanced.picks, balanced.balanced,
   ]
   const words = new Int32Array(HEAD_WORDS + parts.reduce((sum, part) => sum + part.length, 0))
   words.set([rows.generation, networks.length, slots, members.length, seed])
@@ -111,11 +134,14 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
 }
 
 /** @param ports, members sorted by network, so that each network owns one run of them */
-function networkWords(networks: NetworkRow[], ports: PortRow[], members: MemberRow[]): Int32Array {
+function networkWords(networks: NetworkRow[], ports: PortRow[], members: MemberRow[],
+  services: readonly ServiceRow[]): Int32Array {
   const words = new Int32Array(networks.length * NETWORK_WORDS)
-  networks.forEach(({ vni, mtu, learnedMax, strict }, n) => {
-    words.set([vni, mtu, 0, 0, 0, 0, learnedMax, strict === true ? 1 : 0], n * NETWORK_WORDS)
+  networks.forEach(({ vni, mtu, learnedMax, strict, gateway = 0 }, n) => {
+    words.set([vni, mtu, 0, 0, 0, 0, learnedMax, strict === true ? 1 : 0, 0, gateway],
+      n * NETWORK_WORDS)
   })
+  for (const { network } of services) words[network * NETWORK_WORDS + NETWORK_SERVICES]! += 1
   noteRuns(words, NETWORK_FIRST_MEMBER, NETWORK_MEMBERS, members)
   noteRuns(words, NETWORK_FIRST_PORT, NETWORK_PORTS, ports)
   return words
@@ -131,15 +157,17 @@ function noteRuns(words: Int32Array, first: number, count: number,
   })
 }
 
-function portWords(ports: PortRow[], slots: number): Int32Array {
+/** @param balanced a bit for each station; ports are the first stations, in their order */
+function portWords(ports: PortRow[], slots: number, balanced: Int32Array): Int32Array {
   const words = new Int32Array(slots * PORT_WORDS)
   for (let slot = 0; slot < slots; slot++) words[slot * PORT_WORDS + PORT_NETWORK] = -1
-  for (const port of ports) {
+  ports.forEach((port, n) => {
     words.set([
       port.id, port.fd, port.network, port.macHigh, port.macLow, port.address,
       port.promiscuous ? 1 : 0, ...port.linkLocal, port.isRead === false ? 0 : 1,
+      balanced[n >> 5]! >> (n & 31) & 1,
     ], port.slot * PORT_WORDS)
-  }
+  })
   return words
 }
 
@@ -153,12 +181,16 @@ function memberWords(members: MemberRow[]): Int32Array {
   return words
 }
 
-/** Ports first, so that they go before remote ones in the indexes too. */
-function stationWords(ports: PortRow[], remotes: readonly RemoteRow[], members: MemberRow[],
-  memberIndex: Int32Array, seed: number): Int32Array {
-  const words = new Int32Array((ports.length + remotes.length) * STATION_WORDS)
+type StationRow = Pick<RemoteRow, 'network' | 'macHigh' | 'macLow' | 'address'>
+
+/** Ports first, so that they go before remote ones in the indexes too, and both before VIPs. */
+function stationWords({ networks, services = [] }: ImageRows, ports: PortRow[],
+  remotes: readonly RemoteRow[], members: MemberRow[], memberIndex: Int32Array,
+  seed: number): Int32Array {
+  const virtual = virtualAddresses(services, networks)
+  const words = new Int32Array((ports.length + remotes.length + virtual.length) * STATION_WORDS)
   let at = 0
-  const add = (row: PortRow | RemoteRow, place: number): void => {
+  const add = (row: StationRow, place: number): void => {
     words[at + STATION_KEY] = row.network << 16 | row.macHigh
     words[at + STATION_MAC_LOW] = row.macLow
     words[at + STATION_ADDRESS] = row.address
@@ -169,7 +201,30 @@ function stationWords(ports: PortRow[], remotes: readonly RemoteRow[], members: 
   for (const remote of remotes) {
     add(remote, placeOf(remote, members, memberIndex, seed))
   }
+  for (const { network, address, service } of virtual) {
+    add({ network, address, macHigh: VIRTUAL_MAC_HIGH, macLow: address },
+      service < 0 ? PLACE_GATEWAY : PLACE_FIRST_SERVICE - service)
+  }
   return words
+}
+
+/** The endpoint with this address, or null; a virtual address is none. */
+function findIn(stations: Int32Array, index: Int32Array, seed: number, network: number,
+  address: number): FoundStation | null {
+  const mask = index[0]!
+  let bucket = hash3(seed, network, address, 1) & mask
+  for (;;) {
+    const row = index[1 + bucket]! - 1
+    if (row < 0) return null
+    const at = row * STATION_WORDS
+    if (stations[at + STATION_ADDRESS] === (address | 0)
+      && stations[at + STATION_KEY]! >> 16 === network) {
+      const place = stations[at + STATION_PLACE]!
+      return place < NOWHERE ? null : { row, place,
+        macHigh: stations[at + STATION_KEY]! & 0xffff, macLow: stations[at + STATION_MAC_LOW]! }
+    }
+    bucket = (bucket + 1) & mask
+  }
 }
 
 function placeOf(remote: RemoteRow, members: MemberRow[], index: Int32Array, seed: number): number {
@@ -184,18 +239,4 @@ function placeOf(remote: RemoteRow, members: MemberRow[], index: Int32Array, see
     }
     bucket = (bucket + 1) & mask
   }
-}
-
-/** Open addressing over `count` rows, at most half full. */
-function makeIndex(count: number, hashOf: (row: number) => number): Int32Array {
-  let size = 4
-  while (size < count * 2) size *= 2
-  const index = new Int32Array(1 + size)
-  index[0] = size - 1
-  for (let row = 0; row < count; row++) {
-    let bucket = hashOf(row) & (size - 1)
-    while (index[1 + bucket] !== 0) bucket = (bucket + 1) & (size - 1)
-    index[1 + bucket] = row + 1
-  }
-  return index
 }

@@ -7,6 +7,7 @@ import { ipv4Source } from '../wire/ipv4.ts'
 import { ipv6Word, PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
 import { ndpTargetWord } from '../wire/ndp.ts'
 import { answerSolicitation, switchArp } from './answer.ts'
+import { answerFromPort } from './backend-answer.ts'
 import {
   COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP, DROP_SOURCE_IS_GROUP,
   DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TOO_LARGE, DROP_TO_ITSELF,
@@ -15,7 +16,8 @@ import { floodPorts, floodTunnel, floodUnknown } from './flood.ts'
 import { flowHash, type Frame, parseFrame } from './frame.ts'
 import {
   NETWORK_LEARNED_MAX, NETWORK_MTU, NETWORK_STRICT, NETWORK_VNI, NOWHERE, PORT_ADDRESS,
-  PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS, STATION_PLACE,
+  PORT_BALANCED, PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS,
+  STATION_PLACE,
 } from './image.ts'
 import { findLearned, learn } from './learned.ts'
 import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
@@ -23,6 +25,7 @@ import { largestSegment, tunnelAlone } from './segment.ts'
 import { addressFault, advertisementAt, holdsTarget } from './source.ts'
 import { findMember, findStation, networkWord, portWord, stationWord } from './tables.ts'
 import { answerTooLarge } from './too-large.ts'
+import { toVirtual } from './virtual.ts'
 
 const ETHER_HEADER_OCTETS = 14
 
@@ -163,7 +166,11 @@ function switchUnicast(plane: Plane, slot: number, network: number): void {
   if (station >= 0) {
     const place = stationWord(tables, station, STATION_PLACE)
     if (place === slot) return drop(plane, DROP_TO_ITSELF)
-    if (place >= 0) return deliver(plane, place, frame)
+    if (place >= 0) {
+      if (portWord(tables, slot, PORT_BALANCED) !== 0) answerFromPort(plane, network)
+      return deliver(plane, place, frame)
+    }
+    if (place < NOWHERE) return toVirtual(plane, slot, network, place)
     if (place === NOWHERE) return drop(plane, DROP_NO_VTEP)
     return tunnelAlone(plane, network, ~place, flowHash(plane.ring.view, frame),
       outerTos(plane, frame))

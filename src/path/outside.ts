@@ -5,6 +5,7 @@ import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac } from '../wi
 import { setIpv4Tos } from '../wire/ipv4.ts'
 import { setIpv6TrafficClass } from '../wire/ipv6.ts'
 import { VXLAN_HEADER_OCTETS, vxlanHasRemoteChecksum, vxlanVni } from '../wire/vxlan.ts'
+import { isAnswerFromTunnel } from './backend-answer.ts'
 import { continueLatest, deliverBundled, flushBundles } from './bundle.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
@@ -12,7 +13,9 @@ import {
 } from './counters.ts'
 import { floodPorts } from './flood.ts'
 import { type Frame, parseFrame } from './frame.ts'
-import { MEMBER_MARKS_PARTIAL, NETWORK_LEARNED_MAX, STATION_PLACE } from './image.ts'
+import {
+  MEMBER_MARKS_PARTIAL, NETWORK_LEARNED_MAX, NETWORK_SERVICES, STATION_PLACE,
+} from './image.ts'
 import { findLearned, FROM_UNDERLAY, learn } from './learned.ts'
 import { prepareForPort } from './partial.ts'
 import { deliver, drop, innerTos, type Plane } from './plane.ts'
@@ -85,7 +88,12 @@ function toOne(plane: Plane, network: number, vni: number): void {
   if (station >= 0) {
     const place = stationWord(tables, station, STATION_PLACE)
     // What was given to another VTEP came here by mistake, and is nobody's here.
-    return place < 0 ? drop(plane, DROP_UNKNOWN_MAC) : deliverBundled(plane, place)
+    if (place < 0) return drop(plane, DROP_UNKNOWN_MAC)
+    if (networkWord(tables, network, NETWORK_SERVICES) === 0) return deliverBundled(plane, place)
+    plane.isAnswer = isAnswerFromTunnel(plane, network)
+    deliverBundled(plane, place)
+    plane.isAnswer = false
+    return
   }
   const entry = findLearned(plane.learned, vni, frame.destinationHigh, frame.destinationLow)
   const port = entry < 0 ? FROM_UNDERLAY : plane.learned.port[entry]!

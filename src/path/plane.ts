@@ -14,6 +14,12 @@ import {
   DROP_UNDERLAY_FULL, DROP_UNDERLAY_REFUSED, DROP_UNDERLAY_TOO_LARGE, DROP_UNDERLAY_UNREACHABLE,
   GAUGE_GENERATION,
 } from './counters.ts'
+import {
+  EHOSTUNREACH, EMSGSIZE, EAGAIN, ENETDOWN, ENETUNREACH, ENOBUFS, ENODEV, ENOMEM, isFull,
+} from './errno.ts'
+import { beginSweep } from './flow-age.ts'
+import { type Flows, type FlowShards, makeFlows } from './flow-table.ts'
+import { type Fragments, makeFragments } from './fragments.ts'
 import { type Frame, makeFrame } from './frame.ts'
 import {
   buildImage, MEMBER_ADDRESS, MEMBER_PORT, NETWORKS_MAX, NETWORK_VNI, PORTS_MAX,
@@ -41,6 +47,8 @@ export type Plane = {
   /** Ports by slot; a slot without one holds undefined. */
   readonly ports: (FramePort | undefined)[]
   readonly learned: Learned
+  readonly flows: Flows
+  readonly fragments: Fragments
   readonly news: News
   readonly counters: Counters
   readonly frame: Frame
@@ -69,6 +77,13 @@ export type Plane = {
   tos: number
   /** Whether its inner checksum may have been left partial. */
   mayBePartial: boolean
+  /** Row of the station that its source MAC was given to, or -1. */
+  sourceStation: number
+  /** Whether it is the answer of a backend; then what its addresses and ports are to become. */
+  isAnswer: boolean
+  answerSource: number
+  answerDestination: number
+  answerPorts: number
   tables: Tables
   nowSeconds: number
   /** Entries of the learned table are still to age out in this second. */
@@ -91,15 +106,19 @@ export type PlaneParts = Pick<Plane,
   news?: News
   /** Workers that share ICMP_PER_SECOND. */
   workers?: number
+  /** The flows of all workers; absent: of this one only. */
+  flows?: FlowShards
 }
 
 export function makePlane(parts: PlaneParts): Plane {
-  const { seed, news = makeNews(), workers = 1, ...kept } = parts
+  const { seed, news = makeNews(), workers = 1, flows, ...kept } = parts
   const icmpPerSecond = Math.ceil(ICMP_PER_SECOND / workers)
   return {
     ...kept,
     ports: new Array<FramePort | undefined>(PORTS_MAX).fill(undefined),
     learned: makeLearned(seed, parts.counters, news),
+    flows: makeFlows(seed, parts.counters, flows),
+    fragments: makeFragments(),
     news,
     frame: makeFrame(),
     headers: makeRoom(parts.ring, NETWORKS_MAX * VXLAN_HEADER_OCTETS),
@@ -116,6 +135,11 @@ export function makePlane(parts: PlaneParts): Plane {
     source: 0,
     tos: 0,
     mayBePartial: false,
+    sourceStation: -1,
+    isAnswer: false,
+    answerSource: 0,
+    answerDestination: 0,
+    answerPorts: 0,
     nowSeconds: 0,
     ageing: false,
     icmpPerSecond,
@@ -138,6 +162,7 @@ export function adoptTables(plane: Plane, tables: Tables): void {
       memberWord(tables, m, MEMBER_PORT))
   }
   plane.tables = tables
+  beginSweep(plane.flows)
   plane.news.generation[0] = tables.generation
   plane.counters[GAUGE_GENERATION] = tables.generation
 }
@@ -222,18 +247,4 @@ export function flush(plane: Plane): void {
   plane.counters[DROP_UNDERLAY_UNREACHABLE] = unreachable
   plane.counters[DROP_UNDERLAY_TOO_LARGE] = refused[EMSGSIZE]!
   plane.counters[DROP_UNDERLAY_REFUSED] = refused[0]! - full - unreachable - refused[EMSGSIZE]!
-}
-
-// asm-generic/errno.h; not from kernel/constants.ts, of which this room sees nothing
-const EAGAIN = 11
-const ENOMEM = 12
-const ENODEV = 19
-const EMSGSIZE = 90
-const ENETDOWN = 100
-const ENETUNREACH = 101
-const ENOBUFS = 105
-const EHOSTUNREACH = 113
-
-function isFull(errno: number): boolean {
-  return errno === EAGAIN || errno === ENOBUFS || errno === ENOMEM
 }

@@ -27,10 +27,14 @@ export const IS_GIVEN = -1
 /** The source MAC was given to nobody, and may be learned. */
 export const IS_UNKNOWN = -2
 
-/** The reason to drop plane.frame, which came from `member`; else IS_GIVEN or IS_UNKNOWN. */
+/**
+ * The reason to drop plane.frame, which came from `member`; else IS_GIVEN or IS_UNKNOWN. Whose MAC
+ * it has is left in plane.sourceStation.
+ */
 export function vtepSourceFault(plane: Plane, network: number, member: number): number {
   const { frame, tables } = plane
   const station = findStation(tables, network, frame.sourceHigh, frame.sourceLow)
+  plane.sourceStation = station
   if (networkWord(tables, network, NETWORK_STRICT) === 0) {
     return station < 0 ? IS_UNKNOWN : ownerFault(tables, ~member, false, station)
   }

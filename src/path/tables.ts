@@ -1,12 +1,14 @@
 // hot: look-ups in the table image that is in use
 import { hash3 } from './hash.ts'
 import {
-  HEAD_AT_ADDRESS_INDEX, HEAD_AT_MAC_INDEX, HEAD_AT_MEMBERS, HEAD_AT_MEMBER_INDEX,
-  HEAD_AT_NETWORKS, HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_STATIONS, HEAD_AT_VNI_INDEX,
+  HEAD_AT_ADDRESS_INDEX, HEAD_AT_BACKENDS, HEAD_AT_BACKEND_IDS, HEAD_AT_BALANCED,
+  HEAD_AT_MAC_INDEX, HEAD_AT_MEMBERS, HEAD_AT_MEMBER_INDEX, HEAD_AT_NETWORKS, HEAD_AT_PICKS,
+  HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_SERVICES, HEAD_AT_STATIONS, HEAD_AT_VNI_INDEX,
   HEAD_GENERATION, HEAD_MEMBERS, HEAD_NETWORKS, HEAD_SEED, HEAD_SLOTS, MEMBER_ADDRESS,
   MEMBER_NETWORK, MEMBER_WORDS, NETWORK_VNI, NETWORK_WORDS, PORT_WORDS, STATION_ADDRESS,
   STATION_KEY, STATION_MAC_LOW, STATION_WORDS,
 } from './image.ts'
+import { BACKEND_ADDRESS, BACKEND_MARK, BACKEND_WORDS, SERVICE_WORDS } from './service-image.ts'
 
 /** An image opened: its words, and where each table begins in them. */
 export type Tables = Readonly<{
@@ -26,6 +28,11 @@ export type Tables = Readonly<{
   memberIndex: number
   macIndex: number
   addressIndex: number
+  services: number
+  backends: number
+  backendIds: number
+  picks: number
+  balanced: number
 }>
 
 export function makeTables(image: ArrayBuffer): Tables {
@@ -46,6 +53,11 @@ export function makeTables(image: ArrayBuffer): Tables {
     memberIndex: words[HEAD_AT_MEMBER_INDEX]!,
     macIndex: words[HEAD_AT_MAC_INDEX]!,
     addressIndex: words[HEAD_AT_ADDRESS_INDEX]!,
+    services: words[HEAD_AT_SERVICES]!,
+    backends: words[HEAD_AT_BACKENDS]!,
+    backendIds: words[HEAD_AT_BACKEND_IDS]!,
+    picks: words[HEAD_AT_PICKS]!,
+    balanced: words[HEAD_AT_BALANCED]!,
   }
 }
 
@@ -67,6 +79,34 @@ export function memberWord(tables: Tables, member: number, which: number): numbe
 /** A word of a station's row, by one of the STATION_ names. */
 export function stationWord(tables: Tables, station: number, which: number): number {
   return tables.words[tables.stations + station * STATION_WORDS + which]!
+}
+
+/** A word of a service's row, by one of the SERVICE_ names. */
+export function serviceWord(tables: Tables, service: number, which: number): number {
+  return tables.words[tables.services + service * SERVICE_WORDS + which]!
+}
+
+/** A word of a backend's row, by one of the BACKEND_ names. */
+export function backendWord(tables: Tables, backend: number, which: number): number {
+  return tables.words[tables.backends + backend * BACKEND_WORDS + which]!
+}
+
+/** Row of the backend with this id, or -1. */
+export function findBackend(tables: Tables, id: number): number {
+  if (id >= tables.picks - tables.backendIds) return -1
+  return tables.words[tables.backendIds + id]! - 1
+}
+
+/** Whether the backend with this id is still that of the service `mark`, at this address. */
+export function servesStill(tables: Tables, id: number, address: number, mark: number): boolean {
+  const backend = findBackend(tables, id)
+  return backend >= 0 && backendWord(tables, backend, BACKEND_ADDRESS) === address
+    && backendWord(tables, backend, BACKEND_MARK) === mark
+}
+
+/** Whether this station is the backend of a service. */
+export function isBalanced(tables: Tables, station: number): boolean {
+  return (tables.words[tables.balanced + (station >> 5)]! >> (station & 31) & 1) === 1
 }
 
 /** The slot of the n-th port in the lists that networks point into. */

@@ -4,7 +4,7 @@ import {
   ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHER_HEADER_OCTETS, isGroupMac, writeEtherHeader,
 } from '../wire/ether.ts'
 import {
-  fragmentationNeededOctets, icmpIsError, icmpType, icmpv6IsError, packetTooBigOctets,
+  unreachableOctets, icmpIsError, icmpType, icmpv6IsError, packetTooBigOctets,
   writeFragmentationNeeded, writePacketTooBig,
 } from '../wire/icmp.ts'
 import {
@@ -79,7 +79,7 @@ function mayAnswerIpv6(view: DataView, frame: Frame): boolean {
 
 function writeIpv4Answer(view: DataView, frame: Frame, at: number, mtu: number): number {
   const original = ipv4TotalOctets(view, frame.l3At)
-  const octets = IPV4_HEADER_OCTETS + fragmentationNeededOctets(original)
+  const octets = IPV4_HEADER_OCTETS + unreachableOctets(original)
   writeIpv4Header(view, at, octets, PROTOCOL_ICMP, TTL, 0, ipv4Destination(view, frame.l3At),
     ipv4Source(view, frame.l3At), 0, true)
   writeFragmentationNeeded(view, at + IPV4_HEADER_OCTETS, mtu, frame.l3At, original)

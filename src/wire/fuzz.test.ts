@@ -16,7 +16,7 @@ import {
   ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHER_TYPE,
 } from './ether.ts'
 import {
-  fragmentationNeededOctets, icmpCode, icmpIdentifier, icmpIsError, icmpMtu, icmpSequence, icmpType,
+  unreachableOctets, icmpCode, icmpIdentifier, icmpIsError, icmpMtu, icmpSequence, icmpType,
   icmpv6IsError, icmpv6Mtu, packetTooBigOctets, ICMP_HEADER_OCTETS,
 } from './icmp.ts'
 import {
@@ -83,7 +83,7 @@ function readIpv4(dv: DataView, at: number, octets: number): void {
   const protocol = ipv4Protocol(dv, at)
   const pseudo = pseudoSumIpv4(dv, at, protocol, payloadOctets)
   seen += foldSum(sumOctets(dv, at + headerOctets, payloadOctets, pseudo))
-  seen += fragmentationNeededOctets(payloadOctets + headerOctets)
+  seen += unreachableOctets(payloadOctets + headerOctets)
   if (ipv4FragmentOffset(dv, at) > 0) return
   readTransport(dv, at + headerOctets, payloadOctets, protocol)
 }

@@ -1,7 +1,7 @@
 // ICMP and ICMPv6: echo messages written again, errors about length as the kernel makes them.
 import test from 'ava'
 import {
-  fragmentationNeededOctets, icmpCode, icmpIdentifier, icmpIsError, icmpMtu, icmpSequence, icmpType,
+  unreachableOctets, icmpCode, icmpIdentifier, icmpIsError, icmpMtu, icmpSequence, icmpType,
   icmpv6IsError, icmpv6Mtu, packetTooBigOctets, writeFragmentationNeeded, writeIcmpEcho,
   writeIcmpv6Echo, writePacketTooBig, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST,
   ICMP_FRAGMENTATION_NEEDED_CODE, ICMP_REDIRECT, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE,
@@ -45,7 +45,7 @@ test('fragmentation needed is what the kernel answers to the same packet', t => 
   const answer = ringOf(golden)
   const octets = golden.length - IPV4_HEADER_OCTETS
   t.is(golden.length, 576)
-  t.is(fragmentationNeededOctets(original.length), octets)
+  t.is(unreachableOctets(original.length), octets)
   const memory = ringOf(hexOf(new Uint8Array(golden.length).fill(0xa5)) + hexOf(original))
   writeIpv4Header(memory, AT, golden.length, PROTOCOL_ICMP, ipv4Ttl(answer, AT),
     ipv4Tos(answer, AT), ipv4Source(answer, AT), ipv4Destination(answer, AT),

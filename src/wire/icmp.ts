@@ -13,6 +13,7 @@ export const ICMP_REDIRECT = 5
 export const ICMP_ECHO_REQUEST = 8
 export const ICMP_TIME_EXCEEDED = 11
 export const ICMP_PARAMETER_PROBLEM = 12
+export const ICMP_HOST_UNREACHABLE_CODE = 1
 export const ICMP_FRAGMENTATION_NEEDED_CODE = 4
 export const ICMPV6_PACKET_TOO_BIG = 2
 export const ICMPV6_ECHO_REQUEST = 128
@@ -95,8 +96,8 @@ export function writeIcmpv6Echo(
   writeIcmpv6Checksum(dv, at, octets, addressesAt)
 }
 
-/** Length of the ICMP message that writeFragmentationNeeded makes of such a packet. */
-export function fragmentationNeededOctets(originalOctets: number): number {
+/** Length of the "unreachable" message that is made of such a packet. */
+export function unreachableOctets(originalOctets: number): number {
   return ICMP_HEADER_OCTETS
     + (originalOctets < ICMP_QUOTE_OCTETS_MAX ? originalOctets : ICMP_QUOTE_OCTETS_MAX)
 }
@@ -108,18 +109,33 @@ export function packetTooBigOctets(originalOctets: number): number {
 }
 
 /**
- * Write the whole ICMP message "fragmentation needed and DF set" at `at`.
- * @param mtu             largest IPv4 packet that would pass, octets
+ * Write the whole ICMP message "destination unreachable" at `at`.
  * @param originalAt      the offending packet from its IPv4 header on; may overlap the message
  * @param originalOctets  its total length
  * @returns               octets written, 8 to 556: what the IPv4 header in front has to carry
  */
+export function writeUnreachable(
+  dv: DataView, at: number, code: number, originalAt: number, originalOctets: number,
+): number {
+  return writeWithMtu(dv, at, code, 0, originalAt, originalOctets)
+}
+
+/**
+ * As writeUnreachable, "fragmentation needed and DF set".
+ * @param mtu  largest IPv4 packet that would pass, octets
+ */
 export function writeFragmentationNeeded(
   dv: DataView, at: number, mtu: number, originalAt: number, originalOctets: number,
 ): number {
-  const octets = fragmentationNeededOctets(originalOctets)
+  return writeWithMtu(dv, at, ICMP_FRAGMENTATION_NEEDED_CODE, mtu, originalAt, originalOctets)
+}
+
+function writeWithMtu(
+  dv: DataView, at: number, code: number, mtu: number, originalAt: number, originalOctets: number,
+): number {
+  const octets = unreachableOctets(originalOctets)
   copyOctets(dv, at + ICMP_HEADER_OCTETS, originalAt, octets - ICMP_HEADER_OCTETS)
-  dv.setUint32(at, (ICMP_UNREACHABLE << 24) | (ICMP_FRAGMENTATION_NEEDED_CODE << 16))
+  dv.setUint32(at, (ICMP_UNREACHABLE << 24) | (code << 16))
   dv.setUint16(at + 4, 0)
   dv.setUint16(at + NEXT_HOP_MTU, mtu)
   dv.setUint16(at + CHECKSUM, complementSum(sumOctets(dv, at, octets, 0)))

@@ -69,7 +69,8 @@ test('a translated packet is the one that its ends would have sent', t => {
 })
 
 test('translated back it is what it was, also when it was damaged', t => {
-  fc.assert(fc.property(packet, ends, fc.nat(), ({ protocol, kind, ends: from, payload }, to, n) => {
+  fc.assert(fc.property(packet, ends, fc.nat(), (given, to, n) => {
+    const { protocol, kind, ends: from, payload } = given
     const dv = make(protocol, kind, from, payload)
     // Damage to what follows the ports; not to the checksum, whose two zeros are one number.
     const at = fieldOf(protocol) + 2 + n % (dv.byteLength - fieldOf(protocol) - 1)

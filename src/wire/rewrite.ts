@@ -92,6 +92,19 @@ export function quotedPortsAt(dv: DataView, icmpAt: number): number {
   return l3At + ((dv.getUint8(l3At) & 15) << 2)
 }
 
+/** Of the quoted packet, when quotedIsWhole(). */
+export function quotedProtocol(dv: DataView, icmpAt: number): number {
+  return dv.getUint8(icmpAt + ICMP_HEADER_OCTETS + IPV4_PROTOCOL)
+}
+
+export function quotedSource(dv: DataView, icmpAt: number): number {
+  return dv.getInt32(icmpAt + ICMP_HEADER_OCTETS + IPV4_SOURCE)
+}
+
+export function quotedDestination(dv: DataView, icmpAt: number): number {
+  return dv.getInt32(icmpAt + ICMP_HEADER_OCTETS + IPV4_DESTINATION)
+}
+
 /** Both ports the other way round. */
 export function swapPorts(ports: number): number {
   return ports << 16 | ports >>> 16
