@@ -114,6 +114,17 @@ export function tcp(sourcePort: number, destinationPort: number, payload: Uint8A
   return segment
 }
 
+/** A TCP segment with these flags and numbers, without a checksum; see withChecksum. */
+export function segmentOf(sourcePort: number, destinationPort: number, flags: number,
+  sequence = 1, acknowledgment = 1, payload: Uint8Array = new Uint8Array()): Uint8Array {
+  const segment = tcp(sourcePort, destinationPort, payload)
+  const view = viewOf(segment)
+  view.setInt32(4, sequence)
+  view.setInt32(8, acknowledgment)
+  view.setUint8(13, flags)
+  return segment
+}
+
 /** An ICMP echo message. */
 export function echo(type: number, sequence: number, data: Uint8Array): Uint8Array {
   const message = new Uint8Array(8 + data.length)

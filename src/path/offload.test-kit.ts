@@ -242,7 +242,7 @@ export function unpacked({ octets, header }: Passed): Uint8Array[] {
   if (type === GSO_UDP && payload > size * UDP_SEGMENTS_MAX) throw new Error('too many datagrams')
   const fault = faultOf(finished(octets, shape))
   if (fault !== '' || shape.end !== octets.length) throw new Error(`in the super-frame: ${fault}`)
-  if (shape.version === 4 && plainChecksum(octets.subarray(shape.l3At, shape.l3At + 20)) !== 0) {
+  if (shape.version === 4 && plainChecksum(octets.subarray(shape.l3At, shape.l4At)) !== 0) {
     throw new Error('the IPv4 header checksum of the super-frame')
   }
   return segmentsOf(octets, size)
