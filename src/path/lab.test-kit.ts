@@ -11,6 +11,8 @@ import { makeRing } from '../kernel/ring.ts'
 import { COUNT_NAMES, DROP_NAMES } from './counter-names.ts'
 import { type Counters, GAUGE_LEARNED, makeCounters } from './counters.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY } from './engine.ts'
+import { makeFlowMemory } from './flow-memory.ts'
+import type { FlowShards } from './flow-table.ts'
 import type { Station, Words4 } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
 import type { ImageRows } from './image-rows.ts'
@@ -23,6 +25,7 @@ export const MTU = 1450
 const RING_PAGES = 48
 const FIRST_VTEP = '192.168.56.11'
 const BREATHS_MAX = 100_000
+export const LAB_FLOWS = 4096
 
 export type LabOptions = {
   hosts?: number
@@ -38,6 +41,7 @@ export type LabOptions = {
   queueMax?: number
   /** For a host that is one of several workers. */
   news?: News
+  flows?: FlowShards
   workers?: number
 }
 
@@ -102,6 +106,8 @@ export class LabHost {
     this.#area = makeMemoryArea(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
       clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7,
+      flows: options.flows
+        ?? { memories: [makeFlowMemory(LAB_FLOWS)], mine: 0, capacity: LAB_FLOWS },
       ...options.news && { news: options.news, workers: options.workers ?? 1 } })
     this.waiter.makeWatched(TOKEN_UNDERLAY, this.underlay.inbound)
     this.rows = { generation: 0, ports: [], members: [],

@@ -15,6 +15,7 @@ function shares(backends: readonly Backend[], scheduler: Scheduler, count: numbe
   const counts = [0, 0, 0]
   for (let port = 10_000; port < 10_000 + count; port++) {
     client.send(tcpFrame(client, VIP, [port, 80], SYN))
+    if (port % 20 !== 19) continue
     lab.run()
     ;[here, there, beyond].forEach((end, n) => (counts[n]! += end.takeAll().length))
   }

@@ -51,7 +51,8 @@ export function serviceLab(backends: readonly Backend[] = [{ id: 0, address: '10
 
 /** A whole TCP frame. */
 export function tcpFrame(from: Station, to: Station, ports: readonly [number, number],
-  flags: number, payload: Uint8Array = new Uint8Array(), sequence = 1, acknowledgment = 1): Uint8Array {
+  flags: number, payload: Uint8Array = new Uint8Array(), sequence = 1,
+  acknowledgment = 1): Uint8Array {
   const words = { source: from.address, destination: to.address, protocol: 6 }
   return ether(to.mac, from.mac, 0x0800, withChecksum(ipv4(words,
     segmentOf(ports[0], ports[1], flags, sequence, acknowledgment, payload)), 'right'))
@@ -76,7 +77,7 @@ export function icmpFrame(from: Station, to: Station, message: Uint8Array,
     protocol: 1, ...over }, done))
 }
 
-/** "10.0.1.2:5000 > 10.0.1.9:80" of a TCP or UDP frame, with MACs that must be those of the ends. */
+/** "10.0.1.2:5000 > 10.0.1.9:80" of a TCP or UDP frame; a MAC that is not the address's is told. */
 export function endsOf(frame: Uint8Array): string {
   const view = viewOf(frame)
   const ip = (at: number) => Array.from(frame.subarray(at, at + 4)).join('.')

@@ -2,7 +2,8 @@
 import test from 'ava'
 import { parseIpv4 } from '../base/text.ts'
 import {
-  arpFrame, arpRequest, echo, ether, ipv4, NO_MAC, payloadOf, station, udp, viewOf, withChecksum,
+  arpFrame, arpRequest, echo, ether, ipv4, NO_MAC, payloadOf, type Station, station, udp, viewOf,
+  withChecksum,
 } from './frames.test-kit.ts'
 import {
   ACK, answer, connect, datagram, endsOf, FIN, GATEWAY, got, icmpFrame, RST, serviceLab,
@@ -96,7 +97,7 @@ test('3,000 connections over three tasks are even', t => {
   const counts = ends.map(() => 0)
   for (let port = 10_000; port < 13_000; port++) {
     client.send(tcpFrame(client, VIP, [port, 80], SYN))
-    lab.run()
+    if (port % 100 === 99) lab.run()
     ends.forEach((end, n) => (counts[n]! += end.takeAll().length))
   }
   t.deepEqual(counts, [1000, 1000, 1000])
@@ -230,7 +231,7 @@ test('an id that another backend has now is not the old one', t => {
 test('parts of a datagram stay together, both ways', t => {
   const { lab, one, client, there, beyond } = serviceLab([
     { id: 0, address: '10.0.1.9' }, { id: 1, address: '10.0.1.10' }])
-  const parts = (from: typeof VIP, to: typeof VIP, ports: readonly [number, number], id: number) => {
+  const parts = (from: Station, to: Station, ports: readonly [number, number], id: number) => {
     const words = { source: from.address, destination: to.address, protocol: 17, id }
     const whole = withChecksum(ipv4(words, udp(...ports, payloadOf(2000))), 'right').subarray(20)
     return [ether(to.mac, from.mac, 0x0800, ipv4({ ...words, fragment: 0x2000 },
