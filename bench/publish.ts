@@ -47,7 +47,7 @@ function openSockets(address: string, port: number): UnderlaySockets {
 
 function state(): State {
   return { ...emptyState(), networks: [{ id: 'net', name: 'net', scope: 'swarm', createdAt: '',
-    vni: VNI, mtu: 1450, subnet: '10.0.0.0/8', gateway: '10.0.0.1', labels: {}, skipped: [],
+    vni: VNI, mtu: 1450, subnet: '10.0.0.0/8', gateway: '10.0.0.1', labels: {}, attachable: true, internal: false, skipped: [],
     lastGiven: null }] }
 }
 

@@ -5,26 +5,31 @@ import {
   AbsentError, ApiError, ConflictError, LimitError, NotFoundError, TapmeshError, UsageError,
 } from '../base/errors.ts'
 import type {
-  LearnedView, NetworkView, StatusView, TaskView, VtepView, WaitView,
+  LearnedView, NetworkServiceView, NetworkView, StatusView, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
 import { makeClusterClient } from './cluster-client.ts'
 import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
+import type {
+  ErrorView, NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
+} from './schema.ts'
 import { makeServiceClient } from './service-client.ts'
-import type { ErrorView, NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
 
 export type {
   ClusterChangeView, ClusterView, NodeView, PeerView, PingView, TableRowView, TokenView,
 } from '../daemon/cluster-views.ts'
 
 export type {
-  EndpointView, LearnedView, NetworkView, StatusView, TaskState, TaskView, VtepView, WaitView,
+  EndpointView, LearnedView, NetworkServiceView, NetworkView, StatusView, TaskState, TaskView,
+  VtepView, WaitView,
 } from '../daemon/views.ts'
 export type { TableView } from './cluster-client.ts'
 export type {
   PublishedPort, ServiceChanged, ServiceLogLine, ServiceSpec, ServiceTaskView, ServiceUpdateView,
   ServiceView, UpdatePolicy,
 } from '../daemon/service-views.ts'
-export type { NetworkCreate, TaskRun, VtepAdd } from './schema.ts'
+export type {
+  NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
+} from './schema.ts'
 export type { ServiceCreate, ServiceUpdate } from './service-schema.ts'
 
 export const DEFAULT_SOCKET_PATH = '/run/tapmesh/tapmesh.sock'
@@ -58,6 +63,14 @@ export function makeClient(options: ClientOptions = {}) {
     network: (which: string) => get<NetworkView>(`/v1/networks/${part(which)}`),
     createNetwork: (body: NetworkCreate) => post<NetworkView>('/v1/networks', body),
     removeNetwork: (which: string) => remove(`/v1/networks/${part(which)}`),
+    networkServices: (which: string) =>
+      get<NetworkServiceView[]>(`/v1/networks/${part(which)}/services`),
+    connectTask: (network: string, body: NetworkConnect) =>
+      post<TaskView>(`/v1/networks/${part(network)}/connect`, body),
+    disconnectTask: (network: string, task: string) =>
+      post<TaskView>(`/v1/networks/${part(network)}/disconnect`, { task }),
+    /** Answers the names of those that are gone. */
+    pruneNetworks: (body: NetworkPrune) => post<string[]>('/v1/networks/prune', body),
     vteps: () => get<VtepView[]>('/v1/vteps'),
     addVtep: (body: VtepAdd) => post<VtepView>('/v1/vteps', body),
     removeVtep: ({ address, network }: VtepAdd) =>

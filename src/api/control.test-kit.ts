@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import { ConflictError, NotFoundError, UsageError } from '../base/errors.ts'
-import type { Control, NetworkView, TaskView, VtepView, WaitView } from '../daemon/views.ts'
+import type {
+  Control, NetworkSpec, NetworkView, TaskView, VtepView, WaitView,
+} from '../daemon/views.ts'
 import { makeClient, type Client } from './client.ts'
 import { makeFakeCluster } from './cluster.test-kit.ts'
 import { startServer } from './server.ts'
@@ -75,12 +77,14 @@ export function makeFake(logPath: string): Fake {
   const services = makeFakeServices(asked)
   const fake = { networks, vteps, tasks, services, asked, end, logPath }
   return { ...fake, control: {
-    ...networkControl(fake), ...taskControl(fake, waiting), cluster: makeFakeCluster(asked),
+    ...networkControl(fake), ...attachmentControl(fake), ...taskControl(fake, waiting),
+    cluster: makeFakeCluster(asked),
     services: services.control,
   } }
 }
 
 type Memory = Omit<Fake, 'control'>
+type AttachmentPart = 'networkServices' | 'connectTask' | 'disconnectTask' | 'pruneNetworks'
 type TaskPart = 'cluster' | 'services' | 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask'
   | 'removeTask' | 'waitTask' | 'taskLogPath'
 
@@ -90,7 +94,9 @@ function find<T extends { id: string; name: string }>(all: T[], which: string, k
   return found
 }
 
-function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control, TaskPart> {
+function networkControl(
+  { networks, vteps, tasks, asked }: Memory,
+): Omit<Control, TaskPart | AttachmentPart> {
   return {
     status: async () => ({
       node: 'node1', version: '0.1.0', pid: process.pid, startedAt: new Date().toISOString(),
@@ -118,14 +124,7 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
       if (networks.some(({ name }) => name === spec.name)) {
         throw new ConflictError(`network ${spec.name} exists already`, { network: spec.name })
       }
-      const view: NetworkView = {
-        id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm',
-        createdAt: '2026-01-02T03:04:05.000Z', subnet: spec.subnet ?? '10.0.1.0/24',
-        gateway: spec.gateway ?? '10.0.1.1',
-        vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
-        skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
-        peers: [], vteps: ['192.168.56.12'],
-      }
+      const view = networkView(spec)
       networks.push(view)
       return view
     },
@@ -148,6 +147,41 @@ function networkControl({ networks, vteps, tasks, asked }: Memory): Omit<Control
     learned: async () => [
       { network: 'mynet', mac: '02:42:0a:00:01:09', via: '192.168.56.12', ageMs: 4200 },
     ],
+  }
+}
+
+function networkView(spec: NetworkSpec): NetworkView {
+  return {
+    id: 'a1b2c3d4e5f6', driver: 'overlay', scope: 'swarm',
+    createdAt: '2026-01-02T03:04:05.000Z', subnet: spec.subnet ?? '10.0.1.0/24',
+    gateway: spec.gateway ?? '10.0.1.1',
+    vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
+    attachable: spec.attachable, internal: spec.internal, ingress: false,
+    skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
+    peers: [], vteps: ['192.168.56.12'],
+  }
+}
+
+function attachmentControl({ networks, tasks, asked }: Memory): Pick<Control, AttachmentPart> {
+  return {
+    networkServices: which => [{
+      name: 'web', vip: '10.0.1.2', ports: [{ published: 8080, target: 80, protocol: 'tcp' }],
+      tasks: [{ name: `web.1.x in ${find(networks, which, 'network').name}`, endpoint: 'n1/1',
+        address: '10.0.1.3', host: '192.168.56.11' }],
+    }],
+    connectTask: async (which, spec) => {
+      asked.push(`connect ${which} ${JSON.stringify(spec)}`)
+      find(networks, which, 'network')
+      return find(tasks, spec.task, 'task')
+    },
+    disconnectTask: async (which, task) => {
+      asked.push(`disconnect ${which} ${task}`)
+      return find(tasks, task, 'task')
+    },
+    pruneNetworks: async spec => {
+      asked.push(`prune ${JSON.stringify(spec)}`)
+      return networks.map(({ name }) => name)
+    },
   }
 }
 

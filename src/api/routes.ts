@@ -8,9 +8,10 @@ import type { Control } from '../daemon/views.ts'
 import { NotFoundError } from '../base/errors.ts'
 import { addCluster } from './cluster-routes.ts'
 import { MethodError, answer, check } from './http.ts'
+import { addNetworks } from './network-routes.ts'
 import { bodyOf, type Handler, letWait, METHODS, type On, plain } from './route.ts'
 import {
-  networkCreate, nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
+  nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
 } from './schema.ts'
 import { addServices } from './service-routes.ts'
 import { readTaskLog } from './task-log.ts'
@@ -28,6 +29,7 @@ export function makeRoutes(control: Control): Routes {
     // The router is only asked to find; the handler is then called with the whole exchange.
     router.on(method, path, () => {}, handler)
   }
+  on('GET', '/v1/status', plain(() => control.status()))
   addNetworks(on, control)
   addTables(on, control)
   addTasks(on, control)
@@ -53,17 +55,6 @@ async function dispatch(
   }
   const { params, searchParams: query } = found
   await (found.store as Handler)({ request, response, params, query, signal })
-}
-
-function addNetworks(on: On, control: Control): void {
-  on('GET', '/v1/status', plain(() => control.status()))
-  on('GET', '/v1/networks', plain(() => control.networks()))
-  on('POST', '/v1/networks', async exchange => {
-    const { driver: _, ...spec } = await bodyOf(exchange, networkCreate)
-    answer(exchange.response, 201, await control.createNetwork(spec))
-  })
-  on('GET', '/v1/networks/:network', plain(({ network }) => control.network(network)))
-  on('DELETE', '/v1/networks/:network', plain(({ network }) => control.removeNetwork(network), 204))
 }
 
 function addTables(on: On, control: Control): void {

@@ -63,7 +63,8 @@ test('all faults are named at once, in the text and as facts', t => {
 })
 
 test('what is left out has its default', t => {
-  t.deepEqual(check(networkCreate, { name: 'a' }), { name: 'a', driver: 'overlay', labels: {} })
+  t.deepEqual(check(networkCreate, { name: 'a' }),
+    { name: 'a', driver: 'overlay', labels: {}, attachable: true, internal: false })
   t.deepEqual(check(taskRun, task), {
     ...task, command: [], env: [], stopGraceMs: 10_000, labels: {}, runtime: 'process',
     promiscuous: false, remove: false,

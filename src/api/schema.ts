@@ -53,8 +53,27 @@ export const networkCreate = z.strictObject({
   vni: whole(1, VNI_MAX).optional(),
   mtu: whole(MTU_MIN, MTU_MAX).optional(),
   labels: labels.default({}),
+  /** Tasks of `tapmesh run` may join. */
+  attachable: z.boolean().default(true),
+  internal: z.boolean().default(false),
 })
 export type NetworkCreate = z.input<typeof networkCreate>
+
+const task = text.min(1).max(128)
+/** POST /v1/networks/:network/connect */
+export const networkConnect = z.strictObject({ task, address: ipv4.optional() })
+export type NetworkConnect = z.input<typeof networkConnect>
+
+/** POST /v1/networks/:network/disconnect */
+export const networkDisconnect = z.strictObject({ task })
+
+/** POST /v1/networks/prune */
+export const networkPrune = z.strictObject({
+  untilMs: z.number().min(0).optional(),
+  labels: z.array(text).max(LABELS_MAX).default([]),
+  labelsNot: z.array(text).max(LABELS_MAX).default([]),
+})
+export type NetworkPrune = z.input<typeof networkPrune>
 
 export const vtepAdd = z.strictObject({
   /** "192.168.56.12" or "192.168.56.12:4789" */

@@ -11,7 +11,7 @@ const NONE = { members: 0, remotes: 0, damaged: 0 }
 
 function network(id: string, vni: number): NetworkRecord {
   return { id, name: id, createdAt: '', subnet: '10.0.1.0/24', gateway: '10.0.1.1', vni, mtu: 1450,
-    labels: {}, skipped: [], lastGiven: null, scope: 'local' }
+    labels: {}, attachable: true, internal: false, skipped: [], lastGiven: null, scope: 'local' }
 }
 
 function stateOf(over: Partial<State> = {}): State {

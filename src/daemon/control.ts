@@ -4,10 +4,13 @@ import { DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_TAP_QUEUE_FULL } from '../path/counters.ts'
 import { FROM_UNDERLAY } from '../path/learned.ts'
 import { formatIpv4, formatMac } from '../base/text.ts'
+import type { Attachments } from './attachments.ts'
 import type { ClusterControl } from './cluster-views.ts'
 import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
+import { pruneNetworks } from './network-prune.ts'
+import { networkServices } from './network-users.ts'
 import type { Networks } from './networks.ts'
 import type { ServiceControl } from './service-views.ts'
 import type { Tasks } from './tasks.ts'
@@ -22,26 +25,34 @@ export type ControlParts = {
   networks: Networks
   vteps: Vteps
   tasks: Tasks
+  attachments: Attachments
   changes: Exclusive
   version: string
   startedAt: string
 }
 
 export function makeControl(parts: ControlParts): Control {
-  const { cluster, core, networks, services, vteps, tasks, changes } = parts
+  const { attachments, cluster, core, networks, services, vteps, tasks, changes } = parts
   return {
     status: () => statusOf(parts),
     networks: () => networks.list(),
     network: which => networks.view(networks.find(which)),
     createNetwork: spec => changes.run(() => networks.create(spec)),
     removeNetwork: which => changes.run(() => networks.remove(which)),
+    networkServices: which => networkServices(core, networks.find(which)),
+    connectTask: (which, spec) => changes.run(() => attachments.connect(which, spec)),
+    disconnectTask: (which, task) => changes.run(() => attachments.disconnect(which, task)),
+    pruneNetworks: spec => changes.run(() => pruneNetworks(core, networks, spec)),
     vteps: () => vteps.list(),
     addVtep: spec => changes.run(() => vteps.add(spec)),
     removeVtep: spec => changes.run(() => vteps.remove(spec)),
     learned: () => learnedOf(core),
     tasks: () => tasks.list(),
     task: which => tasks.view(which),
-    runTask: spec => changes.run(() => tasks.run(spec)),
+    runTask: spec => changes.run(() => {
+      for (const { network } of spec.networks) attachments.checkAttachable(network)
+      return tasks.run(spec)
+    }),
     killTask: async (which, signal) => tasks.signal(which, signal),
     stopTask: (which, graceMs) => tasks.stop(which, graceMs),
     // Both may have to wait for a process to end, and that end takes its turn in the queue: so they

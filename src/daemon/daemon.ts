@@ -11,6 +11,7 @@ import { primeThreadPool } from '../kernel/netns.ts'
 import { SENDERS } from '../kernel/underlay.ts'
 import { makeSteering } from '../path/steering.ts'
 import { advertise } from './advertise.ts'
+import { Attachments } from './attachments.ts'
 import { Cluster } from './cluster.ts'
 import { type Config, needsRestart } from './config.ts'
 import { makeControl } from './control.ts'
@@ -85,8 +86,8 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   log.info({ underlay: underlay.address, device: underlay.device, port: config.underlay.port },
     'daemon ready')
   const control = makeControl({
-    core, cluster, networks, tasks, changes, vteps: new Vteps(core), version,
-    services: new Services(core, systemClock), startedAt: wallNow(),
+    core, cluster, networks, tasks, changes, version, startedAt: wallNow(), vteps: new Vteps(core),
+    attachments: new Attachments(core, networks, tasks), services: new Services(core, systemClock),
   })
   return {
     control,

@@ -3,7 +3,7 @@
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { type TapFeatures, tapOffload } from '../kernel/features.ts'
-import { linkByName, setLink } from '../kernel/netlink/link.ts'
+import { deleteLink, linkByName, setLink } from '../kernel/netlink/link.ts'
 import { deleteAddress, setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { deleteNetns, withNetns } from '../kernel/netns.ts'
@@ -77,6 +77,11 @@ export async function dropAddress(netns: string, device: string, cidr: string): 
     const link = await linkByName(rt, device)
     if (link !== null) await deleteAddress(rt, link.index, cidr)
   })
+}
+
+/** Take the endpoint's device away, whoever holds it; one that is not there is no error. */
+export async function removeEndpoint(netns: string, endpoint: EndpointRecord): Promise<void> {
+  await withRtnetlink(netns, rt => deleteLink(rt, endpoint.interface))
 }
 
 /** The namespace goes, and every device in it with it. */

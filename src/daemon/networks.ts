@@ -3,7 +3,7 @@ import { deriveSubnet, deriveVni } from '../cluster/derived.ts'
 import { AddressPool } from '../cluster/ipam.ts'
 import {
   checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByAddress, takenByNetwork,
-  takenByRoute,
+  takenByRoute, VNI_INGRESS,
 } from '../cluster/subnets.ts'
 import { type Clock } from '../base/clock.ts'
 import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
@@ -21,10 +21,9 @@ import { MTU_MIN_OCTETS } from './path-mtu.ts'
 import type { NetworkRecord } from './state.ts'
 import type { NetworkSpec, NetworkView } from './views.ts'
 import { memberRows } from './compile.ts'
-import { peersOf, sharedRow, usersOf } from './shared-networks.ts'
+import { checkUnused, peersOf } from './network-users.ts'
+import { sharedRow } from './shared-networks.ts'
 import { endpointView } from './task-view.ts'
-
-const NAMES_SHOWN_MAX = 5
 
 export class Networks {
   readonly #core: Core
@@ -82,14 +81,7 @@ export class Networks {
 
   remove(which: string): void {
     const network = this.find(which)
-    const users = usersOf(this.#core, network)
-    if (users.length > 0) {
-      const names = users.slice(0, NAMES_SHOWN_MAX).join(', ')
-      const more = users.length - NAMES_SHOWN_MAX
-      throw new ConflictError(`network "${network.name}" is used by ${names}`
-        + `${more > 0 ? ` and ${more} more` : ''}; remove them first with: tapmesh rm`,
-      { network: network.name })
-    }
+    checkUnused(this.#core, network)
     const { link: cluster } = this.#core
     if (network.scope === 'swarm' && cluster !== null) {
       cluster.checkManager('remove networks')
@@ -151,6 +143,7 @@ export class Networks {
     return {
       ...shown,
       driver: 'overlay',
+      ingress: network.vni === VNI_INGRESS,
       peers: cluster === null || network.scope === 'local' ? [] : peersOf(cluster, network.id),
       endpoints: state.tasks.flatMap(task => task.endpoints
         .filter(endpoint => endpoint.network === network.id)
@@ -191,6 +184,8 @@ export class Networks {
         ?? (derived ? deriveVni(spec.name, vni => vnis.includes(vni)) : nextVni(vnis)),
       mtu,
       labels: spec.labels,
+      attachable: spec.attachable,
+      internal: spec.internal,
       skipped: [...choice.skipped],
       lastGiven: null,
     }

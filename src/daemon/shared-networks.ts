@@ -8,36 +8,14 @@ import { type NetworkRow, ownerOf } from './shared-rows.ts'
 import type { Core } from './core.ts'
 import type { Networks } from './networks.ts'
 import type { NetworkRecord } from './state.ts'
-import type { NetworkSpec, NetworkView } from './views.ts'
+import type { NetworkSpec } from './views.ts'
 
 /** What goes into the tables when a network is created. */
 export function sharedRow(network: NetworkRecord, spec: NetworkSpec): NetworkRow {
-  const { name, subnet, gateway, vni, labels, createdAt } = network
+  const { name, subnet, gateway, vni, labels, createdAt, attachable, internal } = network
   return {
-    name, subnet, gateway, vni, labels, createdAt, mtu: spec.mtu ?? null,
-    attachable: true, internal: false,
+    name, subnet, gateway, vni, labels, createdAt, attachable, internal, mtu: spec.mtu ?? null,
   }
-}
-
-/** The nodes with endpoints in a network. */
-export function peersOf(cluster: ClusterLink, networkId: string): NetworkView['peers'] {
-  const owners = new Set(cluster.records.endpointsOf(networkId).map(({ key }) => ownerOf(key)))
-  return [...owners].flatMap(id => {
-    const node = cluster.records.nodes.get(id)
-    return node === undefined ? [] : [{ node: node.name, id, address: node.address }]
-  })
-}
-
-/** Names of the tasks that have an endpoint in a network, here and on other nodes. */
-export function usersOf({ state, link: cluster }: Core, network: NetworkRecord): string[] {
-  const here = state.tasks.filter(task => task.endpoints.some(e => e.network === network.id))
-    .map(task => task.name)
-  if (cluster === null || network.scope === 'local') return here
-  const { nodes } = cluster.records
-  const elsewhere = cluster.records.endpointsOf(network.id)
-    .filter(({ key }) => ownerOf(key) !== cluster.nodeId)
-    .map(({ key, task }) => `${task} on ${nodes.get(ownerOf(key))?.name ?? 'another node'}`)
-  return [...here, ...elsewhere]
 }
 
 export class SharedNetworks {
@@ -111,11 +89,11 @@ export class SharedNetworks {
   }
 
   #recordOf(claim: SettledNetwork<NetworkRow & { id: string }>): Omit<NetworkRecord, 'lastGiven'> {
-    const { id, name, subnet, gateway, vni, labels, createdAt } = claim
+    const { id, name, subnet, gateway, vni, labels, createdAt, attachable, internal } = claim
     const known = this.#core.state.networks.find(network => network.id === id)
     const mtuMax = this.#core.underlay.mtu - VXLAN_OVERHEAD_OCTETS
     return {
-      id, name, subnet, gateway, vni, labels, createdAt, scope: 'swarm',
+      id, name, subnet, gateway, vni, labels, createdAt, attachable, internal, scope: 'swarm',
       skipped: known?.skipped ?? [], mtu: Math.min(claim.mtu ?? mtuMax, mtuMax),
     }
   }

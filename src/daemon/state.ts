@@ -21,6 +21,10 @@ const network = z.object({
   vni: z.int(),
   mtu: z.int(),
   labels: z.record(z.string(), z.string()),
+  /** Tasks of `tapmesh run` may join, not only those of services. */
+  attachable: z.boolean().default(true),
+  /** Its tasks get no way out of the cluster. */
+  internal: z.boolean().default(false),
   skipped: z.array(z.object({ subnet: z.string(), reason: z.string() })),
   /** Address that was given last, for serial allocation; null before the first. */
   lastGiven: z.number().nullable(),

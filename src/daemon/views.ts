@@ -30,6 +30,12 @@ export type NetworkView = {
   vni: number
   mtu: number
   labels: Record<string, string>
+  /** Tasks of `tapmesh run` may join, not only those of services. */
+  attachable: boolean
+  /** Its tasks get no way out of the cluster. */
+  internal: boolean
+  /** It is the one of published ports, which nobody made. */
+  ingress: boolean
   /** Subnets that were passed over when this one was chosen, each with the reason. */
   skipped: { subnet: string; reason: string }[]
   endpoints: EndpointView[]
@@ -129,6 +135,26 @@ export type NetworkSpec = {
   vni?: number | undefined
   mtu?: number | undefined
   labels: Record<string, string>
+  attachable: boolean
+  internal: boolean
+}
+
+/** What a network knows of a service; name "": tasks that belong to none. */
+export type NetworkServiceView = {
+  name: string
+  vip: string | null
+  ports: { published: number; target: number; protocol: string }[]
+  /** Tasks of all nodes. `endpoint` is NODE/PORT, `host` the node's underlay address. */
+  tasks: { name: string; endpoint: string; address: string; host: string }[]
+}
+
+export type ConnectSpec = { task: string; address?: string | undefined }
+export type PruneSpec = {
+  /** Only those created before, milliseconds since 1970. */
+  untilMs?: number | undefined
+  /** "KEY" or "KEY=VALUE": only those with all of these, and none of the others. */
+  labels: string[]
+  labelsNot: string[]
 }
 
 export type VtepSpec = {
@@ -165,7 +191,14 @@ export interface Control {
   networks(): NetworkView[]
   network(which: string): NetworkView
   createNetwork(spec: NetworkSpec): Promise<NetworkView>
+  /** @throws ConflictError that names who uses it */
   removeNetwork(which: string): Promise<void>
+  networkServices(which: string): NetworkServiceView[]
+  /** Give a task that lives an interface in one more network, or take it away. */
+  connectTask(which: string, spec: ConnectSpec): Promise<TaskView>
+  disconnectTask(which: string, task: string): Promise<TaskView>
+  /** Removes networks that nobody uses, and answers their names. */
+  pruneNetworks(spec: PruneSpec): Promise<string[]>
   vteps(): VtepView[]
   addVtep(spec: VtepSpec): Promise<VtepView>
   removeVtep(spec: VtepSpec): Promise<void>

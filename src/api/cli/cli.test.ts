@@ -11,7 +11,7 @@ test('network create, ls, inspect and rm', async t => {
     '5000', '--mtu', '1400', '--label', 'a=b', '--label', 'c', 'other')
   t.deepEqual(made, { code: 0, stdout: 'a1b2c3d4e5f6\n', stderr: '' })
   t.is(asked.at(-1), 'create {"name":"other","subnet":"10.9.0.0/24","vni":5000,"mtu":1400,'
-    + '"labels":{"a":"b","c":""}}')
+    + '"labels":{"a":"b","c":""},"attachable":true,"internal":false}')
   t.is((await run('network', 'ls')).stdout, [
     'NETWORK ID     NAME    DRIVER    SCOPE   SUBNET        VNI',
     'a1b2c3d4e5f6   mynet   overlay   swarm   10.0.1.0/24   4097',
@@ -63,8 +63,8 @@ test('run -d, ps, stop, inspect and rm', async t => {
     '-e', 'A=b', '--workdir', '/srv', '--', 'ping', '-c', '3', '10.0.1.2')
   t.deepEqual(made, { code: 0, stdout: `${'02'.repeat(32)}\n`, stderr: '' })
   t.is(asked.at(-1), 'run {"name":"job","networks":[{"network":"mynet","address":"10.0.1.8"}],'
-    + '"command":["ping","-c","3","10.0.1.2"],"env":["A=b"],"workdir":"/srv","promiscuous":false,'
-    + '"remove":true}')
+    + '"command":["ping","-c","3","10.0.1.2"],"env":["A=b"],"workdir":"/srv","stopGraceMs":10000,'
+    + '"labels":{},"runtime":"process","promiscuous":false,"remove":true}')
   t.is((await run('run', '--network', 'mynet')).stdout, `${'03'.repeat(32)}\n`)
   t.is((await run('stop', '-t', '3', 'job')).stdout, 'job\n')
   t.true(asked.includes('stop job 3000'))

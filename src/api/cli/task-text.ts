@@ -1,5 +1,5 @@
-// One task or network in the words of listings and of Docker's `inspect`.
-import type { NetworkView, TaskView } from '../client.ts'
+// One task in the words of listings.
+import type { TaskView } from '../client.ts'
 import { elapsedText } from './ago.ts'
 
 /** Docker cuts ids and commands to this many characters. */
@@ -40,23 +40,4 @@ export function commandText(command: readonly string[], isWhole: boolean): strin
 /** At most `lengthMax` characters, the last of them an ellipsis when some were cut. */
 export function cut(text: string, lengthMax: number): string {
   return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`
-}
-
-/** A network as `docker network inspect` shows it, and our own Vni, Mtu and Skipped. */
-export function networkInspection(network: NetworkView): Record<string, unknown> {
-  const { name, id, createdAt, scope, driver, subnet, gateway, vni, mtu, labels } = network
-  return {
-    Name: name, Id: id, Created: createdAt, Scope: scope, Driver: driver, EnableIPv6: false,
-    IPAM: { Driver: 'default', Options: null, Config: [{ Subnet: subnet, Gateway: gateway }] },
-    Internal: false, Attachable: true, Ingress: false,
-    Containers: Object.fromEntries(network.endpoints.map(endpoint => [endpoint.taskId, {
-      Name: endpoint.task, MacAddress: endpoint.mac,
-      IPv4Address: `${endpoint.address}/${endpoint.prefix}`, IPv6Address: '',
-    }])),
-    Options: { 'com.docker.network.driver.overlay.vxlanid_list': String(vni) },
-    Labels: labels,
-    Peers: network.vteps.map(vtep => ({ Name: vtep, IP: vtep.replace(/:\d+$/, '') })),
-    Vni: vni, Mtu: mtu,
-    Skipped: network.skipped.map(skip => ({ Subnet: skip.subnet, Reason: skip.reason })),
-  }
 }

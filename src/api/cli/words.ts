@@ -33,6 +33,16 @@ export function duration(option: string, maxMs: number): (text: string) => numbe
   }
 }
 
+/** The farthest back that "until=24h" goes: ten years. */
+const AGE_MS_MAX = 10 * 365 * 24 * 3_600_000
+
+/** "24h" (that long ago), "2026-01-02T03:04:05Z" or Unix seconds -> milliseconds since 1970 */
+export function momentMs(text: string, nowMs: number): number {
+  if (/^\d{9,11}$/.test(text)) return Number(text) * 1000
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
+  return Number.isNaN(ms) ? nowMs - duration('until', AGE_MS_MAX)(text) : ms
+}
+
 /** For an option that may be given several times. */
 export function collect(text: string, before: string[] | undefined): string[] {
   return [...before ?? [], text]

@@ -4,7 +4,7 @@ import { NotFoundError } from '../../../base/errors.ts'
 import type { Client } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
 import { addInspectOptions, type InspectOptions, printInspections } from '../inspections.ts'
-import { networkInspection } from '../task-text.ts'
+import { networkInspection } from '../network-text.ts'
 import { addExample } from '../words.ts'
 
 export function define(command: Command): void {

@@ -11,6 +11,10 @@ type Options = {
   vni?: number
   mtu?: number
   label?: string[]
+  attachable?: boolean
+  internal?: boolean
+  /** Commander's name of the option --attachable=false. */
+  'attachable=false'?: boolean
 }
 // The daemon says what is allowed; here is only what a number can be at all.
 const NUMBER_MAX = 2 ** 32 - 1
@@ -26,10 +30,16 @@ export function define(command: Command): void {
     .option('--mtu <n>', 'MTU of the tasks (default: that of the underlay less 50)',
       wholeNumber('--mtu', 0, NUMBER_MAX))
     .option('--label <key=value>', 'label, any number of times', collect)
-    .action(async (name: string, { driver, subnet, gateway, vni, mtu, label }: Options) => {
-      const body = { name, driver, subnet, gateway, vni, mtu, labels: labelsOf(label ?? []) }
-      const network = await clientOf(command).createNetwork(body)
-      print(network.id)
+    .option('--attachable', 'tasks of `tapmesh run` may join it (this is so by default)')
+    // An option with a value that may be left out would take the name of the network for it.
+    .option('--attachable=false', 'only tasks of services may join it')
+    .option('--internal', 'its tasks get no way out of the cluster')
+    .action(async (name: string, options: Options) => {
+      const { driver, subnet, gateway, vni, mtu, label, internal = false } = options
+      const attachable = options['attachable=false'] !== true
+      const labels = labelsOf(label ?? [])
+      const body = { name, driver, subnet, gateway, vni, mtu, labels, attachable, internal }
+      print((await clientOf(command).createNetwork(body)).id)
     })
   addSocketOption(command)
   addExample(command, 'tapmesh network create mynet',

@@ -7,9 +7,6 @@ import { addListOptions, type Listing, type ListOptions, printList } from '../li
 import { shortId } from '../task-text.ts'
 import { addExample } from '../words.ts'
 
-/** Networks that nobody made: the one of published ports. */
-const BUILTIN = ['ingress']
-
 const LISTING: Listing<NetworkView> = {
   columns: {
     ID: { heading: 'NETWORK ID', of: ({ id }, { isWhole }) => isWhole ? id : shortId(id) },
@@ -21,6 +18,8 @@ const LISTING: Listing<NetworkView> = {
     VNI: { heading: 'VNI', of: ({ vni }) => String(vni) },
     MTU: { heading: 'MTU', of: ({ mtu }) => String(mtu) },
     IPv6: { heading: 'IPV6', of: () => 'false' },
+    Internal: { heading: 'INTERNAL', of: ({ internal }) => String(internal) },
+    Attachable: { heading: 'ATTACHABLE', of: ({ attachable }) => String(attachable) },
     Labels: { heading: 'LABELS', of: ({ labels }) => labelsText(labels) },
     CreatedAt: { heading: 'CREATED AT', of: ({ createdAt }) => createdAt },
   },
@@ -32,7 +31,7 @@ const LISTING: Listing<NetworkView> = {
     label: labelled(({ labels }) => labels),
     name: part(({ name }) => name),
     scope: exactly(({ scope }) => scope, ['swarm', 'global', 'local']),
-    type: exactly(({ name }) => BUILTIN.includes(name) ? 'builtin' : 'custom',
+    type: exactly(({ ingress }) => ingress ? 'builtin' : 'custom',
       ['custom', 'builtin']),
   },
   labels: ({ labels }) => labels,
