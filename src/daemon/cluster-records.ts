@@ -59,9 +59,12 @@ export class ClusterRecords {
   readonly requests = new Map<string, Known<RequestRow>>()
   /** Rows that do not have the shape of their table. */
   misshapen = 0
+  /** Another one with each change that is taken up: what was made out of them is old then. */
+  revision = 0
 
   /** Take up a change; answers whether anything that the daemon acts on is different now. */
   apply(row: TableRow): boolean {
+    this.revision += 1
     switch (row.table) {
       case TABLE_NODE: return this.#put(this.nodes, ownerOf(row.key), row, nodeRow)
       case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)

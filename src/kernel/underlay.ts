@@ -8,6 +8,7 @@ import {
   IP_PMTUDISC_PROBE, IP_RECVTOS, IP_TTL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET,
   SO_MEMINFO, SO_NO_CHECK, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUFFORCE, UDP_GRO, UDP_SEGMENT,
 } from './constants.ts'
+import { socketAddress } from './socket-address.ts'
 import { attachFilter, REFUSE_ALL } from './socket-filter.ts'
 import { bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
 
@@ -122,7 +123,7 @@ function openSocket(spec: UnderlaySpec, opened: number[]): number {
 function openReceiver(spec: UnderlaySpec, isFirst: boolean, opened: number[]): number {
   const fd = openSocket(spec, opened)
   if (!isFirst) set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
-  const bound = bind(fd, sockaddr(spec.address, spec.port))
+  const bound = bind(fd, socketAddress(spec.address, spec.port))
   if (bound < 0) throw bindError(-bound, spec)
   if (isFirst && spec.receivers > 1) set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
   set(fd, IPPROTO_IP, IP_RECVTOS, 1)
@@ -147,7 +148,7 @@ function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
   let result = 0
   for (let port = first; port < first + part; port++) {
     if (port === spec.port) continue
-    result = bind(fd, sockaddr(spec.address, port))
+    result = bind(fd, socketAddress(spec.address, port))
     if (result >= 0) return port
     if (result !== -EADDRINUSE) break
   }
@@ -168,14 +169,4 @@ function trySet(fd: number, level: number, name: number, value: number): boolean
 function set(fd: number, level: number, name: number, value: number): void {
   const result = setsockopt(fd, level, name, new Uint8Array(new Int32Array([value]).buffer))
   if (result < 0) throw new KernelError('setsockopt', -result, { level, name, value })
-}
-
-/** struct sockaddr_in, linux/in.h. */
-function sockaddr(address: number, port: number): Uint8Array {
-  const octets = new Uint8Array(16)
-  const view = new DataView(octets.buffer)
-  view.setUint16(0, AF_INET, true)
-  view.setUint16(2, port, false)
-  view.setUint32(4, address >>> 0, false)
-  return octets
 }

@@ -13,7 +13,13 @@ import {
 export type Question = Readonly<{ name: string; type: number }>
 
 export type Verdict =
-  | Readonly<{ kind: 'ours'; rcode: 'NOERROR' | 'NXDOMAIN'; records: readonly NameRecord[] }>
+  | Readonly<{
+    kind: 'ours'
+    rcode: 'NOERROR' | 'NXDOMAIN'
+    records: readonly NameRecord[]
+    /** Something of ours is called so, whether or not it has such a record. */
+    isKnown: boolean
+  }>
   /**
    * Not ours. `below`: the last label of a network of ours that the name could belong to; it is
    * sent on only if there is something of that name outside, too.
@@ -27,7 +33,7 @@ export type Asker = Readonly<{
   /** The networks that the task is on, in the order of its interfaces. */
   networks: readonly NetworkNames[]
   /** All networks: names of those that it is not on are not its to know, nor the outside's. */
-  others: readonly NetworkNames[]
+  others: () => readonly NetworkNames[]
 }>
 
 /** Types by which resolvers find their way through the tree of zones. */
@@ -57,7 +63,7 @@ export function answerName(asker: Asker, question: Question, random: Random32,
     isOurs = true
     if (found.addresses.length > 0) return addresses(found.addresses, type, random, note)
   }
-  return isOurs ? nobody('it is a name of ours, without an address', note)
+  return isOurs ? nobody('it is a name of ours, without an address', note, true)
     : unknown(asker, question, note)
 }
 
@@ -73,9 +79,10 @@ function placesOf(networks: readonly NetworkNames[], name: string): [NetworkName
 
 /** A name that none of the asker's networks has. */
 function unknown({ networks, others }: Asker, { name, type }: Question, note?: Note): Verdict {
-  for (const [network, part] of placesOf(others, name)) {
+  for (const [network, part] of placesOf(others(), name)) {
     if (networks.includes(network) || lookUp(network, part) === null) continue
-    return nobody(`"${part}" is a name of network ${network.name}, which the task is not on`, note)
+    return nobody(`"${part}" is a name of network ${network.name}, which the task is not on`, note,
+      true)
   }
   const bare = name.replace(/^(_[^.]*\.)+/, '')
   const isSingle = name !== '' && !bare.includes('.')
@@ -98,17 +105,20 @@ function addresses(found: readonly string[], type: number, random: Random32,
   // There is one family: that a name has no IPv6 address is an answer, and no reason to go on.
   if (type !== TYPE_A && type !== TYPE_ANY) {
     note?.('the name has addresses (A), and no record of the type that is asked for')
-    return { kind: 'ours', rcode: 'NOERROR', records: [] }
+    return yes([])
   }
   note?.(found.length === 1 ? `its address is ${found[0]}`
     : `its ${found.length} addresses are given in random order`)
-  const records = shuffled(found, random).map((data): NameRecord => ({ type: 'A', data }))
-  return { kind: 'ours', rcode: 'NOERROR', records }
+  return yes(shuffled(found, random).map((data): NameRecord => ({ type: 'A', data })))
 }
 
-function nobody(why: string, note?: Note): Verdict {
+function yes(records: readonly NameRecord[]): Verdict {
+  return { kind: 'ours', rcode: 'NOERROR', records, isKnown: true }
+}
+
+function nobody(why: string, note?: Note, isKnown = false): Verdict {
   note?.(`${why}: NXDOMAIN`)
-  return { kind: 'ours', rcode: 'NXDOMAIN', records: [] }
+  return { kind: 'ours', rcode: 'NXDOMAIN', records: [], isKnown }
 }
 
 /** RFC 6761 section 6.3: the answer is known, and is nobody's business. */
@@ -117,7 +127,7 @@ function loopback(name: string, type: number, note?: Note): Verdict | null {
   note?.('it is the task itself: RFC 6761')
   const records: NameRecord[] = type === TYPE_A ? [{ type: 'A', data: '127.0.0.1' }]
     : type === TYPE_AAAA ? [{ type: 'AAAA', data: '::1' }] : []
-  return { kind: 'ours', rcode: 'NOERROR', records }
+  return yes(records)
 }
 
 /** PTR: whose address it is. Those of our networks, and of the task itself, are ours to tell. */
@@ -130,10 +140,10 @@ function reverse({ networks, others }: Asker, name: string, type: number,
   const task = network?.byAddress.get(address)
   if (network !== undefined && task !== undefined) {
     note?.(`${text} is task ${task.name} in network ${network.name}`)
-    return { kind: 'ours', rcode: 'NOERROR', records: type === TYPE_PTR || type === TYPE_ANY
-      ? [{ type: 'PTR', data: `${task.name}.${network.name}` }] : [] }
+    return yes(type === TYPE_PTR || type === TYPE_ANY
+      ? [{ type: 'PTR', data: `${task.name}.${network.name}` }] : [])
   }
-  const isOurs = text.startsWith('127.') || [...networks, ...others].some(({ subnet }) =>
+  const isOurs = text.startsWith('127.') || [...networks, ...others()].some(({ subnet }) =>
     cidrHas(subnet, address))
   if (!isOurs) return null
   return nobody(`${text} is ${network === undefined ? 'the task\'s own, or of a network that it is '
@@ -150,9 +160,8 @@ function servicePorts({ networks }: Asker, name: string, random: Random32,
     const tasks = tasksBehind(network, part)
     if (tasks === null || tasks.length === 0) continue
     note?.(`network ${network.name}: port ${port} of each task of service ${part}`)
-    const records = shuffled(tasks, random).map((task): NameRecord =>
-      ({ type: 'SRV', data: { port, target: `${task.name}.${network.name}` } }))
-    return { kind: 'ours', rcode: 'NOERROR', records }
+    return yes(shuffled(tasks, random).map((task): NameRecord =>
+      ({ type: 'SRV', data: { port, target: `${task.name}.${network.name}` } })))
   }
   return null
 }
