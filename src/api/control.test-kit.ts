@@ -114,7 +114,7 @@ function networkControl(
       },
       cluster: null, networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
       counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 },
-      drops: { unknown_vtep: 7, bad_vni: 0 },
+      drops: { unknown_vtep: 7, bad_vni: 0 }, dns: { servers: 1, upstreams: ['192.0.2.53'] },
     }),
     networks: () => networks,
     network: which => find(networks, which, 'network'),

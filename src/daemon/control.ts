@@ -101,7 +101,8 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
     networks: networks.list(),
     endpoints: endpointsOf(core),
     vteps: vteps.list(),
-    counters,
+    counters: { ...counters, ...core.dns.counts() },
+    dns: core.dns.view(),
     drops: { ...datapath.drops(), [DROP_NAMES[DROP_TAP_QUEUE_FULL]]: queueDropsOf(core) },
   }
 }

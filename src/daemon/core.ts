@@ -1,6 +1,7 @@
 // What all parts of the daemon share: the remembered state, the descriptors that are held, and the
 // way of both into the packet worker. One owner for each: only this file writes them out.
 import { randomInt } from 'node:crypto'
+import { systemClock } from '../base/clock.ts'
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Tap } from '../kernel/tap-device.ts'
@@ -12,6 +13,7 @@ import type { LeftOut } from './cluster-rows.ts'
 import { compileRows } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
+import { DnsServers } from './dns-servers.ts'
 import type { TapKind } from './endpoints.ts'
 import { networkMtu } from './path-mtu.ts'
 import { QueueDrops } from './queue-drops.ts'
@@ -29,6 +31,8 @@ export class Core {
   /** TAPs that the workers hold, by port id: of each as many descriptors as there are workers. */
   readonly taps = new Map<number, Tap>()
   readonly queueDrops = new QueueDrops()
+  /** Names for tasks. */
+  readonly dns: DnsServers
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
   /** Of the images' indexes: nobody outside knows which keys meet in one bucket. */
@@ -43,6 +47,7 @@ export class Core {
     this.state = parts.state
     this.tunnel = parts.tunnel
     this.tapKind = parts.tapKind
+    this.dns = new DnsServers(this, systemClock, parts.log.child({ room: 'dns' }))
   }
 
   get underlay(): UnderlayAddress {

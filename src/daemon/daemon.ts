@@ -98,6 +98,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
       agent.stop()
       await cluster.stop()
       await changes.close(() => tunnel.stop())
+      core.dns.close()
       if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
       host.close()
     },

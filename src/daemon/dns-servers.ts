@@ -67,7 +67,7 @@ export class DnsServers {
     const inode = netnsInode(`${NETNS_DIRECTORY}/${netns}`)
     const served = this.#served.get(task.id)
     if (inode === null || served?.inode === inode) return
-    this.end(task) // another namespace has the name now
+    this.#close(task.id) // another namespace has the name now
     try {
       const names = this.namesFor(task)
       const sockets = DnsSockets.open(netns, {
@@ -85,13 +85,18 @@ export class DnsServers {
 
   /** The task is served no more. Its namespace may go when this returns. */
   end({ id }: Pick<TaskRecord, 'id'>): void {
-    this.#served.get(id)?.sockets.close()
-    this.#served.delete(id)
+    this.#close(id)
+    this.#told.delete(id)
   }
 
   close(): void {
-    for (const id of [...this.#served.keys()]) this.end({ id })
+    for (const id of [...this.#served.keys()]) this.#close(id)
     this.#parts.forwarder.close()
+  }
+
+  #close(id: string): void {
+    this.#served.get(id)?.sockets.close()
+    this.#served.delete(id)
   }
 
   #failed(task: TaskRecord, error: unknown): void {

@@ -98,6 +98,7 @@ export class Tasks {
       for (const tap of opened.values()) closeTap(tap)
       throw error
     }
+    this.#core.dns.look(task)
     if (opened.size === 0) return
     this.#core.queueDrops.look(netns, task.endpoints)
     for (const [portId, tap] of opened) this.#core.taps.set(portId, tap)
@@ -218,6 +219,7 @@ export class Tasks {
     const endpoints = task.endpoints
     task.endpoints = []
     this.#core.queueDrops.end(netnsOf(task), endpoints)
+    this.#core.dns.end(task)
     for (const endpoint of endpoints) {
       this.#networks.releaseAddress(endpoint.network, endpoint.address)
       this.#core.taps.delete(endpoint.portId)

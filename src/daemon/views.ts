@@ -117,7 +117,9 @@ export type StatusView = {
   networks: NetworkView[]
   endpoints: EndpointView[]
   vteps: VtepView[]
-  /** Frames and octets by name, for example `frames.tap_in`. */
+  /** Tasks whose names are served, and the host's name servers, who are asked for the rest. */
+  dns: { servers: number; upstreams: string[] }
+  /** Frames, octets and questions by name, for example `frames.tap_in`. */
   counters: Record<string, number>
   /** Dropped frames by reason, for example `unknown_vtep`. */
   drops: Record<string, number>

@@ -12,7 +12,7 @@ export function statusText(status: StatusView, nowMs: number): string {
 }
 
 function factsText(status: StatusView, nowMs: number): string {
-  const { node, version, pid, startedAt, underlay, plane, cluster } = status
+  const { node, version, pid, startedAt, underlay, plane, cluster, dns } = status
   const up = elapsedText(startedAt, nowMs)
   const checksum = underlay.udpChecksum ? 'on' : 'off'
   const rows: [name: string, value: string][] = [
@@ -23,6 +23,8 @@ function factsText(status: StatusView, nowMs: number): string {
     ['Plane', `generation ${plane.generation}, ${counted(plane.networks, 'network')}, `
       + `${counted(plane.ports, 'port')}, ${plane.learned} learned${workersText(plane)}`],
     ['Features', featuresText(plane.features)],
+    ['Names', `for ${counted(dns.servers, 'task')}, others from ${
+      dns.upstreams.join(', ') || 'nobody'}`],
   ]
   return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')
 }

@@ -123,8 +123,8 @@ test('of several addresses each comes first about equally often', t => {
 
 test('an answer says step by step where it comes from', t => {
   const steps: string[] = []
-  answerName({ networks: [DEMO_NAMES, BACK_NAMES], others: () => ALL }, { name: 'both', type: TYPE_A },
-    makeRandom(1), step => steps.push(step))
+  answerName({ networks: [DEMO_NAMES, BACK_NAMES], others: () => ALL },
+    { name: 'both', type: TYPE_A }, makeRandom(1), step => steps.push(step))
   t.deepEqual(steps, [
     'network demo: "both" is service both, which has no task',
     'network Back.Net: "both" is service both by its VIP',
