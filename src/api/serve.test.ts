@@ -28,7 +28,7 @@ const stop = async () => {
 const start = async () => {
   if (starts === 'badly') throw new Error('no TAP here')
   const reload = config => say('daemon reload ' + config.log.level)
-  return { control: makeFake('/none').control, reload, stop, failed }
+  return { control: makeFake('/none').control, reload, stop, failed, alive: async () => {} }
 }
 try {
   await serve(configPath, start, stops === 'never' ? ${STOP_TIMEOUT_MS} : 10_000)

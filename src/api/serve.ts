@@ -9,6 +9,7 @@ import { loadConfig, type Config } from '../daemon/config.ts'
 import type { Control } from '../daemon/views.ts'
 import { makeDirectory } from '../kernel/directory.ts'
 import { refuseIfAnswered, startServer } from './server.ts'
+import { ServiceLife } from './service-life.ts'
 
 /** Longest time from the signal to stop until the end of the process. */
 export const STOP_TIMEOUT_MS = 10_000
@@ -17,6 +18,8 @@ export const STOP_TIMEOUT_MS = 10_000
 export type Served = {
   control: Control
   reload(config: Config): void | Promise<void>
+  /** Settles when the packet workers have answered; rejects when one does not. */
+  alive(): Promise<void>
   stop(): Promise<void>
   /** Settles with an Error when the daemon cannot go on. */
   failed: Promise<unknown>
@@ -33,12 +36,14 @@ export async function serve(
 ): Promise<void> {
   const config = loadConfig(configPath)
   const log = makeLog(config.log, config.node.name)
+  const life = new ServiceLife(log)
   const leaveLate = () => setTimeout(() => {
     log.fatal({ stopTimeoutMs }, 'not stopped in time, leaving')
     process.exit(1)
   }, stopTimeoutMs).unref()
   const end = watchForEnd(log)
   end.reached.then(leaveLate, leaveLate)
+  end.reached.catch(() => {}).finally(() => life.stopping())
   const undo: (() => unknown)[] = [end.unwatch]
   try {
     // Asked first: a second daemon must not touch what the first one holds in the kernel.
@@ -50,8 +55,10 @@ export async function serve(
     })
     undo.push(() => server.close())
     undo.push(writePidFile(config.paths.pidFile))
-    undo.push(reloadOnHangup(daemon, configPath, log))
+    undo.push(reloadOnHangup(daemon, configPath, life, log))
     log.info({ socket: config.paths.socket, pid: process.pid }, 'API ready')
+    life.ready(daemon)
+    undo.push(() => life.close())
     flushCompileCache() // the next start need not load the TypeScript compiler
     await Promise.race([end.reached, fatal(daemon, log)])
   } catch (error) {
@@ -100,13 +107,17 @@ async function fatal(daemon: Served, log: Log): Promise<never> {
  * Have the daemon use what of a changed configuration it can; a wrong one changes nothing.
  * @returns stops listening for SIGHUP
  */
-function reloadOnHangup(daemon: Served, configPath: string | undefined, log: Log): () => void {
+function reloadOnHangup(
+  daemon: Served, configPath: string | undefined, life: ServiceLife, log: Log,
+): () => void {
   const onHangup = async () => {
+    life.tell('RELOADING=1')
     try {
       await daemon.reload(loadConfig(configPath))
     } catch (error) {
       log.error({ err: error }, 'configuration not changed')
     }
+    life.tell('READY=1')
   }
   process.on('SIGHUP', onHangup)
   return () => process.off('SIGHUP', onHangup)

@@ -39,6 +39,8 @@ export type Daemon = Readonly<{
   reload(config: Config): void
   /** Rejects when the daemon cannot go on. */
   failed: Promise<never>
+  /** Settles when all packet workers have answered; rejects when one does not in time. */
+  alive(): Promise<void>
   /** Tasks and their devices stay as they are; a later daemon takes them up. */
   stop(): Promise<void>
 }>
@@ -92,6 +94,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   return {
     control,
     failed: tunnel.failed,
+    alive: () => tunnel.datapath.alive(),
     reload: fresh => reload(core, fresh),
     stop: async () => {
       reconciler.stop()

@@ -51,6 +51,11 @@ export class Datapath {
     return mergeLearnedRows(await Promise.all(this.#workers.map(worker => worker.learned())))
   }
 
+  /** Settles when every worker has said that it lives; rejects when one does not in time. */
+  async alive(): Promise<void> {
+    await Promise.all(this.#workers.map(worker => worker.alive()))
+  }
+
   drops(): Record<string, number> {
     const named = DROP_NAMES.map((name, n) => [name, this.#sum(n)] as const)
     const kernel = this.#sockets.receivers.reduce((sum, fd) => sum + receiveQueueDrops(fd), 0)

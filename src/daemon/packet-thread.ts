@@ -69,8 +69,9 @@ function takeMessages(): boolean {
     if (message.type === 'stop') return stop()
     if (message.type === 'image') adopt(makeTables(message.image))
     else {
-      const rows = makeLearnedRows(plane.learned, plane.nowSeconds)
-      say({ type: 'learned', ask: message.ask, rows })
+      const rows = message.type === 'alive' ? []
+        : makeLearnedRows(plane.learned, plane.nowSeconds)
+      say({ type: 'answer', ask: message.ask, rows })
     }
   }
 }

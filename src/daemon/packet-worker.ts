@@ -31,12 +31,12 @@ export type WorkerSpec = PlaneSpec & {
 
 export type ToWorker =
   | { type: 'image'; image: ArrayBuffer }
-  | { type: 'learned'; ask: number }
+  | { type: 'learned' | 'alive'; ask: number }
   | { type: 'stop' }
 
 export type FromWorker =
   | { type: 'ready' }
-  | { type: 'learned'; ask: number; rows: LearnedRow[] }
+  | { type: 'answer'; ask: number; rows: LearnedRow[] }
   | { type: 'port-dead'; portId: number; fd: number; errno: number }
 
 /** The device of a port is gone from the kernel, says the worker that held it as `fd`. */
@@ -94,6 +94,24 @@ export class PacketWorker {
 
   /** What the worker knows of learned MACs. */
   learned(): Promise<LearnedRow[]> {
+    return this.#askFor('learned')
+  }
+
+  /** Settles when the worker has said that it lives; rejects when it does not say so in time. */
+  async alive(): Promise<void> {
+    await this.#askFor('alive')
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return this.#exited
+    this.#stopping = true
+    this.#send({ type: 'stop' })
+    const late = setTimeout(() => { void this.#worker.terminate() }, ANSWER_TIMEOUT_MS)
+    await this.#exited
+    clearTimeout(late)
+  }
+
+  #askFor(type: 'learned' | 'alive'): Promise<LearnedRow[]> {
     const ask = ++this.#lastAsk
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
@@ -104,17 +122,8 @@ export class PacketWorker {
         clearTimeout(late)
         resolve(rows)
       })
-      this.#send({ type: 'learned', ask })
+      this.#send({ type, ask })
     })
-  }
-
-  async stop(): Promise<void> {
-    if (this.#stopping) return this.#exited
-    this.#stopping = true
-    this.#send({ type: 'stop' })
-    const late = setTimeout(() => { void this.#worker.terminate() }, ANSWER_TIMEOUT_MS)
-    await this.#exited
-    clearTimeout(late)
   }
 
   #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {

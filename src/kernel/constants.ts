@@ -13,6 +13,7 @@ export const EBUSY = 16
 export const EEXIST = 17
 export const ENODEV = 19
 export const EINVAL = 22
+export const ENAMETOOLONG = 36
 export const EMSGSIZE = 90
 export const EADDRINUSE = 98
 export const EADDRNOTAVAIL = 99
@@ -60,6 +61,7 @@ export const TUN_F_USO4 = 0x20
 export const TUN_F_USO6 = 0x40
 
 // linux/socket.h, asm-generic/socket.h
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
@@ -79,6 +81,7 @@ export const SO_RCVBUFFORCE = 33
 export const SO_MEMINFO = 55
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
+export const MSG_NOSIGNAL = 0x4000
 
 // linux/socket.h, linux/netlink.h
 export const SOL_NETLINK = 270

@@ -103,6 +103,14 @@ const cBind = libc.func('int bind(int, void *, unsigned int)')
 export const bind = (fd: number, address: Uint8Array): number =>
   answer(cBind(fd, address, address.length))
 
+const cConnect = libc.func('int connect(int, void *, unsigned int)')
+export const connect = (fd: number, address: Uint8Array): number =>
+  answer(cConnect(fd, address, address.length))
+
+const cSend = libc.func('long send(int, void *, size_t, int)')
+export const send = (fd: number, octets: Uint8Array, flags: number): number =>
+  answer(Number(cSend(fd, octets, octets.length, flags)))
+
 const cSetsockopt = libc.func('int setsockopt(int, int, int, void *, unsigned int)')
 export const setsockopt = (fd: number, level: number, name: number, value: Uint8Array): number =>
   answer(cSetsockopt(fd, level, name, value, value.length))
