@@ -1,16 +1,16 @@
 // The daemon's words to the service manager that started it: ready, reloading, stopping, and again
 // and again that it lives. Without a service manager nothing is said.
 import type { Log } from '../base/log.ts'
-import { ServiceManager } from '../kernel/service-manager.ts'
+import { NotifySocket } from '../kernel/notify-socket.ts'
 
 export class ServiceLife {
   readonly #log: Log
-  readonly #manager: ServiceManager | null
+  readonly #socket: NotifySocket | null
   #timer: NodeJS.Timeout | undefined
 
   constructor(log: Log, env: Record<string, string | undefined> = process.env) {
     this.#log = log
-    this.#manager = ServiceManager.find(env)
+    this.#socket = NotifySocket.find(env)
   }
 
   /**
@@ -19,7 +19,7 @@ export class ServiceLife {
    */
   ready(daemon: { alive(): Promise<void> }): void {
     this.tell('READY=1')
-    const everyMs = (this.#manager?.watchdogMs ?? 0) / 2
+    const everyMs = (this.#socket?.watchdogMs ?? 0) / 2
     if (everyMs === 0) return
     this.#timer = setInterval(() => {
       daemon.alive().then(() => this.tell('WATCHDOG=1'),
@@ -35,7 +35,7 @@ export class ServiceLife {
   /** That it is not heard is no reason to end: who watches over us will decide. */
   tell(word: string): void {
     try {
-      this.#manager?.tell(word)
+      this.#socket?.tell(word)
     } catch (error) {
       this.#log.warn({ err: error, word }, 'the service manager was not told')
     }
@@ -43,6 +43,6 @@ export class ServiceLife {
 
   close(): void {
     clearInterval(this.#timer)
-    this.#manager?.close()
+    this.#socket?.close()
   }
 }

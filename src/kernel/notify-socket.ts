@@ -12,7 +12,7 @@ import { close, connect, send, socket } from './syscalls.ts'
 const PATH_OCTETS_MAX = 108
 const MICROS_PER_MS = 1000
 
-export class ServiceManager {
+export class NotifySocket {
   /** How often it wants a sign of life at the least, in milliseconds; 0: not at all. */
   readonly watchdogMs: number
   readonly #fd: number
@@ -23,17 +23,17 @@ export class ServiceManager {
   }
 
   /**
-   * @param env NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are taken out of it: they are meant for
-   *            us, and not for what we start
+   * @param env NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are taken out of it: they are meant
+   *            for us, and not for what we start
    * @returns null when no service manager asks
    * @throws KernelError when it cannot be reached
    */
-  static find(env: Record<string, string | undefined>): ServiceManager | null {
+  static find(env: Record<string, string | undefined>): NotifySocket | null {
     const { NOTIFY_SOCKET: path = '', WATCHDOG_USEC: micros, WATCHDOG_PID: pid } = env
     for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name]
     if (path === '') return null
     const isForUs = pid === undefined || Number(pid) === process.pid
-    return new ServiceManager(open(path), isForUs ? Number(micros ?? 0) / MICROS_PER_MS : 0)
+    return new NotifySocket(open(path), isForUs ? Number(micros ?? 0) / MICROS_PER_MS : 0)
   }
 
   /**

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK } from './constants.ts'
-import { ServiceManager } from './service-manager.ts'
+import { NotifySocket } from './notify-socket.ts'
 import { addressOf, bind, close, read, socket } from './syscalls.ts'
 
 /** @returns what comes to the socket at `path`, one datagram a call; "" when there is none */
@@ -30,11 +30,11 @@ function folderOf(t: ExecutionContext): string {
 test('lines in one datagram, to a path', t => {
   const path = join(folderOf(t), 'notify')
   const heard = listen(t, path)
-  const manager = ServiceManager.find({ NOTIFY_SOCKET: path })!
-  t.teardown(() => manager.close())
+  const notify = NotifySocket.find({ NOTIFY_SOCKET: path })!
+  t.teardown(() => notify.close())
   t.is(heard(), '')
-  manager.tell('READY=1', 'STATUS=well')
-  manager.tell('WATCHDOG=1')
+  notify.tell('READY=1', 'STATUS=well')
+  notify.tell('WATCHDOG=1')
   t.is(heard(), 'READY=1\nSTATUS=well')
   t.is(heard(), 'WATCHDOG=1')
 })
@@ -42,9 +42,9 @@ test('lines in one datagram, to a path', t => {
 test('an abstract name', t => {
   const name = `@tapmesh-notify-${process.pid}`
   const heard = listen(t, name)
-  const manager = ServiceManager.find({ NOTIFY_SOCKET: name })!
-  t.teardown(() => manager.close())
-  manager.tell('STOPPING=1')
+  const notify = NotifySocket.find({ NOTIFY_SOCKET: name })!
+  t.teardown(() => notify.close())
+  notify.tell('STOPPING=1')
   t.is(heard(), 'STOPPING=1')
 })
 
@@ -54,9 +54,9 @@ test('what is meant for us does not go on to what we start', t => {
   const env: Record<string, string> = {
     NOTIFY_SOCKET: path, WATCHDOG_USEC: '30000000', WATCHDOG_PID: String(process.pid), HOME: '/',
   }
-  const manager = ServiceManager.find(env)!
-  t.teardown(() => manager.close())
-  t.is(manager.watchdogMs, 30_000)
+  const notify = NotifySocket.find(env)!
+  t.teardown(() => notify.close())
+  t.is(notify.watchdogMs, 30_000)
   t.deepEqual(env, { HOME: '/' })
 })
 
@@ -64,15 +64,15 @@ test('the watchdog of another process is not ours', t => {
   const path = join(folderOf(t), 'notify')
   listen(t, path)
   const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' }
-  const manager = ServiceManager.find(env)!
-  t.teardown(() => manager.close())
-  t.is(manager.watchdogMs, 0)
+  const notify = NotifySocket.find(env)!
+  t.teardown(() => notify.close())
+  t.is(notify.watchdogMs, 0)
 })
 
 test('nobody asks, nobody listens, a name that is too long', t => {
-  t.is(ServiceManager.find({}), null)
-  t.throws(() => ServiceManager.find({ NOTIFY_SOCKET: '/nowhere/notify' }),
+  t.is(NotifySocket.find({}), null)
+  t.throws(() => NotifySocket.find({ NOTIFY_SOCKET: '/nowhere/notify' }),
     { message: /^connect \(\/nowhere\/notify\): ENOENT; NOTIFY_SOCKET names no service manager$/ })
-  t.throws(() => ServiceManager.find({ NOTIFY_SOCKET: `/${'n'.repeat(108)}` }),
+  t.throws(() => NotifySocket.find({ NOTIFY_SOCKET: `/${'n'.repeat(108)}` }),
     { message: /ENAMETOOLONG/ })
 })
