@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { openCgroupRoot } from '../kernel/cgroup.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
@@ -18,7 +19,9 @@ import type { TapKind } from './endpoints.ts'
 import { networkMtu } from './path-mtu.ts'
 import { QueueDrops } from './queue-drops.ts'
 import { ownRows } from './shared-endpoints.ts'
-import { saveState, type EndpointRecord, type NetworkRecord, type State } from './state.ts'
+import {
+  saveState, type EndpointRecord, type NetworkRecord, type State, type TaskRecord,
+} from './state.ts'
 import type { Tunnel } from './tunnel.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
 
@@ -35,6 +38,8 @@ export class Core {
   readonly dns: DnsServers
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
+  /** Where control groups of tasks are made; null where the kernel or the host has none for us. */
+  readonly #cgroups = openCgroupRoot('tapmesh')
   /** Of the images' indexes: nobody outside knows which keys meet in one bucket. */
   readonly #seed = randomInt(0, 2 ** 31)
   #leftOut = ''
@@ -64,6 +69,11 @@ export class Core {
 
   get generation(): number {
     return this.#generation
+  }
+
+  /** Path of the task's control group. Ids are in no two hosts the same, names may be. */
+  cgroupOf(task: Pick<TaskRecord, 'id'>): string | null {
+    return this.#cgroups === null ? null : `${this.#cgroups}/${task.id}`
   }
 
   save(): void {

@@ -1,19 +1,23 @@
 // Starting the process of a task, watching it end, and ending it. The process is a child of a small
 // shim (task-shim.sh) that keeps its exit code in a file, so tasks outlive the daemon.
 import { spawn } from 'node:child_process'
-import {
-  accessSync, closeSync, constants, openSync, readFileSync, rmSync, statSync,
-} from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { HOSTNAME_DIGITS } from '../base/ids.ts'
-import { TapmeshError, UsageError } from '../base/errors.ts'
-import { makeDirectory } from '../kernel/directory.ts'
+import { TapmeshError } from '../base/errors.ts'
+import { isCgroupPopulated, killCgroup, makeCgroup } from '../kernel/cgroup.ts'
 import { withNetns } from '../kernel/netns.ts'
+import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
 import {
   isProcess, namespaceOf, pidsInNetns, processStart, signalProcess,
 } from '../kernel/processes.ts'
+import { ociConfig } from './oci-config.ts'
+import { DEFAULT_PATH, HOST_ROOT, resolveProgram } from './rootfs.ts'
+import type { TaskRecord } from './state.ts'
+import { resolveUser, type TaskUser } from './task-user.ts'
+import { hostnameOf } from './task-view.ts'
 
 const SHIM = fileURLToPath(new URL('./task-shim.sh', import.meta.url))
+const ROOT_USER: TaskUser = { uid: 0, gid: 0, groups: [], home: '/root' }
 /** How often a process that is not our child (from before a restart) is looked at. */
 const ADOPTED_LOOK_MS = 250
 /** How long a killed process may take to be gone; the kernel decides, not the process. */
@@ -21,67 +25,37 @@ const KILL_TIMEOUT_MS = 5000
 
 export type Started = { pid: number; pidStart: string; ended: Promise<void> }
 
-export type StartSpec = {
-  id: string
-  netns: string
-  command: string[]
-  env: string[]
-  workdir: string | null
-  /** Directory of the task: log, exit status. */
-  directory: string
-}
+/** Where a task lives: its namespace's name, its folder, and its control group if it has one. */
+export type Home = Readonly<{ netns: string; directory: string; cgroup: string | null }>
 
 export const logPath = (directory: string): string => `${directory}/output.log`
 const statusPath = (directory: string): string => `${directory}/status`
 
-/**
- * @returns the path of the program that `command` names
- * @throws UsageError when PATH has no such program, the file cannot be executed, or there is no
- *                    such working directory
- */
-export function resolveProgram(program: string, workdir: string | null): string {
-  if (workdir !== null && !isDirectory(workdir)) {
-    throw new UsageError(`cannot run "${program}" in ${workdir}: there is no such directory`,
-      { workdir })
-  }
-  const places = program.includes('/') ? [program.startsWith('/') ? '' : `${workdir ?? '/'}/`]
-    : (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(':').map(dir => `${dir}/`)
-  for (const place of places) {
-    try {
-      accessSync(place + program, constants.X_OK)
-      if (statSync(place + program).isFile()) return place + program
-    } catch {
-      continue
-    }
-  }
-  const where = program.includes('/') ? 'there is no such executable file'
-    : 'PATH has no such program'
-  throw new UsageError(`cannot run "${program}": ${where}`, { program })
+/** Where a task looks for programs: what it was given, else what its file system is used to. */
+export function searchPathOf({ env, rootfs }: Pick<TaskRecord, 'env' | 'rootfs'>): string {
+  const own = env.findLast(entry => entry.startsWith('PATH='))?.slice('PATH='.length)
+  return own ?? (rootfs === null ? hostPath() : DEFAULT_PATH)
 }
 
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
-  }
-}
+const hostPath = (): string => process.env['PATH'] ?? DEFAULT_PATH
 
 /** Start the command in its namespaces, its output going to the task's log. */
-export function startProcess(spec: StartSpec): Started {
-  makeDirectory(spec.directory, 0o700)
-  rmSync(statusPath(spec.directory), { force: true })
-  const hostname = spec.id.slice(0, HOSTNAME_DIGITS)
-  const log = openSync(logPath(spec.directory), 'a', 0o600)
+export function startProcess(task: TaskRecord, home: Home): Started {
+  const { directory, cgroup } = home
+  const hostname = hostnameOf(task)
+  rmSync(statusPath(directory), { force: true })
+  if (cgroup !== null) makeCgroup(cgroup)
+  const { command, env } = task.rootfs === null ? hostCommand(task) : rootfsCommand(task, home)
+  const log = openSync(logPath(directory), 'a', 0o600)
   try {
-    const child = withNetns(spec.netns, () => spawn('unshare', [
+    const child = withNetns(home.netns, () => spawn('unshare', [
       '--uts', '--mount', '--propagation', 'slave', '--',
-      '/bin/sh', SHIM, hostname, statusPath(spec.directory), ...spec.command,
+      '/bin/sh', SHIM, hostname, directory, cgroup ?? '', searchPathOf(task), ...command,
     ], {
       detached: true,
       stdio: ['ignore', log, log],
-      cwd: spec.workdir ?? '/',
-      env: taskEnvironment(hostname, spec.env),
+      cwd: task.rootfs === null ? task.workdir ?? '/' : '/',
+      env: { ...env, PATH: hostPath() }, // the shim's own; the command gets another
     }))
     if (child.pid === undefined) {
       child.once('error', () => {}) // told by the exception below
@@ -93,6 +67,42 @@ export function startProcess(spec: StartSpec): Started {
   } finally {
     closeSync(log)
   }
+}
+
+type Command = Readonly<{ command: string[]; env: Record<string, string> }>
+
+/** The command as the host runs it, as another user if it is to have one. */
+function hostCommand(task: TaskRecord): Command {
+  const { command, user } = task
+  if (user === null) {
+    return { command, env: environmentOf(task, process.env['HOME'] ?? ROOT_USER.home) }
+  }
+  const { uid, gid, groups, home } = resolveUser(user, HOST_ROOT)
+  const setpriv = resolveProgram('setpriv', { root: HOST_ROOT, workdir: '/', path: hostPath() })
+  return { env: environmentOf(task, home), command: [
+    setpriv, `--reuid=${uid}`, `--regid=${gid}`,
+    groups.length === 0 ? '--clear-groups' : `--groups=${groups.join(',')}`, '--', ...command,
+  ] }
+}
+
+/** crun(1), told by a config.json what to run; it passes signals on, and the exit code back. */
+function rootfsCommand(task: TaskRecord, { netns, directory }: Home): Command {
+  const rootfs = task.rootfs!
+  const user = task.user === null ? ROOT_USER : resolveUser(task.user, rootfs)
+  const env = { ...environmentOf(task, user.home), PATH: searchPathOf(task) }
+  const config = ociConfig({
+    rootfs, directory, user, command: task.command, workdir: task.workdir,
+    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    hostname: hostnameOf(task), netns: `${NETNS_DIRECTORY}/${netns}`,
+  })
+  writeFileSync(`${directory}/config.json`, JSON.stringify(config, null, 1), { mode: 0o600 })
+  return { command: [...crunWords(directory), 'run', '--bundle', directory, task.id], env: {} }
+}
+
+/** The beginning of every crun command for the task of this folder. */
+export function crunWords(directory: string): string[] {
+  const crun = resolveProgram('crun', { root: HOST_ROOT, workdir: '/', path: hostPath() })
+  return [crun, '--root', `${directory}/crun`, '--cgroup-manager=disabled']
 }
 
 /** Watch a process that an earlier daemon started, until it ends. */
@@ -124,31 +134,28 @@ export function signalTask(pid: number, pidStart: string, signal: NodeJS.Signals
 }
 
 /**
- * Kill all that is left of a task: whoever lives in its network namespace and not in our own UTS
- * namespace. Somebody of the host who only looks in (ip netns exec) is left alone, unless
- * `everyone`.
+ * Kill all that is left of a task: whoever is in its control group, or lives in its network
+ * namespace and not in our own UTS namespace. Somebody of the host who only looks in (ip netns
+ * exec) is left alone, unless `everyone`.
  */
-export async function killRest(netnsPath: string, everyone: boolean): Promise<void> {
+export async function killRest({ netns, cgroup }: Home, everyone: boolean): Promise<void> {
   const ours = namespaceOf(process.pid, 'uts')
   const deadline = performance.now() + KILL_TIMEOUT_MS
   for (;;) {
-    const left = pidsInNetns(netnsPath)
+    const left = pidsInNetns(`${NETNS_DIRECTORY}/${netns}`)
       .filter(pid => (everyone || namespaceOf(pid, 'uts') !== ours) && processStart(pid) !== null)
-    if (left.length === 0 || performance.now() > deadline) return
+    const isPopulated = cgroup !== null && isCgroupPopulated(cgroup)
+    if (left.length === 0 && !isPopulated || performance.now() > deadline) return
+    if (isPopulated) killCgroup(cgroup)
     for (const pid of left) signalProcess(pid, 'SIGKILL')
     await new Promise(resolve => setTimeout(resolve, 10))
   }
 }
 
-function taskEnvironment(hostname: string, entries: string[]): Record<string, string> {
-  const own = entries.map(entry => {
+function environmentOf(task: TaskRecord, home: string): Record<string, string> {
+  const own = task.env.map(entry => {
     const at = entry.indexOf('=')
     return [entry.slice(0, at), entry.slice(at + 1)] as const
   })
-  return {
-    PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
-    HOME: process.env['HOME'] ?? '/root',
-    HOSTNAME: hostname,
-    ...Object.fromEntries(own),
-  }
+  return { HOME: home, HOSTNAME: hostnameOf(task), ...Object.fromEntries(own) }
 }

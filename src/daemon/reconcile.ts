@@ -6,6 +6,7 @@ import { configureEndpoint, netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import { logPath } from './processes.ts'
 import type { TaskRecord } from './state.ts'
+import { taskDirectory } from './task-files.ts'
 import type { Tasks } from './tasks.ts'
 
 export const RECONCILE_MS = 10_000
@@ -81,7 +82,7 @@ export class Reconciler {
 
   /** Keep the last part beside, and begin the log anew: writers append, so they go on at zero. */
   #cutLog(task: TaskRecord): void {
-    const path = logPath(this.#tasks.directoryOf(task))
+    const path = logPath(taskDirectory(this.#core, task))
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     if (size <= this.#core.config.tasks.logOctetsMax) return
     copyFileSync(path, `${path}.new`)

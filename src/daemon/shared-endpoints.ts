@@ -12,6 +12,7 @@ import type { Core } from './core.ts'
 import { configureEndpoint, dropAddress, netnsOf } from './endpoints.ts'
 import type { Networks } from './networks.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
+import { writeTaskFiles } from './task-files.ts'
 
 /** The rows of this node: endpoints in networks of the cluster whose device is held. */
 export function ownRows({ state, taps }: Core): Map<number, EndpointRow> {
@@ -94,6 +95,7 @@ export async function renumber(core: Core, networks: Networks, task: TaskRecord,
   await dropAddress(netnsOf(task), endpoint.interface,
     `${before}/${parseCidr(network.subnet).prefix}`)
   await configureEndpoint(netnsOf(task), endpoint, network)
+  writeTaskFiles(core, task)
   core.publish()
   core.log.warn({ task: task.name, network: network.name, before, address },
     'another node had given this address before; the task has a new one')

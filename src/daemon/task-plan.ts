@@ -1,13 +1,15 @@
 // Planning a task: what it is to have is checked and chosen before anything of it exists.
-import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
+import { AbsentError, ConflictError, LimitError, UsageError } from '../base/errors.ts'
 import { makeTaskId } from '../base/ids.ts'
 import { macOfAddress, parseIpv4 } from '../base/text.ts'
 import { listNetns } from '../kernel/netns.ts'
 import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Networks } from './networks.ts'
-import { resolveProgram } from './processes.ts'
+import { crunWords, searchPathOf } from './processes.ts'
+import { HOST_ROOT, isDirectory, resolveProgram } from './rootfs.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
+import { resolveUser } from './task-user.ts'
 import type { TaskSpec } from './views.ts'
 
 export const TASKS_MAX = 1024
@@ -35,8 +37,7 @@ export function planTask(
     throw new ConflictError(`there is a network namespace "${netns}" already that is not ours; `
       + `remove it with: ip netns del ${netns}`, { netns })
   }
-  const [program] = spec.command
-  if (program !== undefined) resolveProgram(program, spec.workdir ?? null)
+  checkParts(spec)
   return {
     id, name, state: 'created', complete: false, error: null, pid: null, pidStart: null,
     exitCode: null, command: spec.command, env: spec.env, workdir: spec.workdir ?? null,
@@ -45,6 +46,29 @@ export function planTask(
     rootfs: spec.rootfs ?? null, promiscuous: spec.promiscuous, remove: spec.remove,
     createdAt: new Date(wallMs).toISOString(), startedAt: null, finishedAt: null,
     endpoints: planEndpoints(core, networks, spec),
+  }
+}
+
+/** What a task is made of must be there: its file system, user, program, and who runs it. */
+function checkParts({ command, env, rootfs, runtime, user, workdir = '/' }: TaskSpec): void {
+  if (rootfs !== undefined && !isDirectory(rootfs)) {
+    throw new UsageError(`the root file system ${rootfs} is no directory; `
+      + 'unpack an image into one', { rootfs })
+  }
+  if (runtime === 'crun') checkCrun()
+  const root = rootfs ?? HOST_ROOT
+  if (user !== undefined) resolveUser(user, root)
+  const [program] = command
+  const path = searchPathOf({ env, rootfs: rootfs ?? null })
+  if (program !== undefined) resolveProgram(program, { root, workdir, path })
+}
+
+function checkCrun(): void {
+  try {
+    crunWords('')
+  } catch {
+    throw new AbsentError('the runtime "crun" is not installed on this node; '
+      + 'install it with: apt install crun')
   }
 }
 

@@ -1,15 +1,19 @@
 #!/bin/sh
-# Runs one task inside its namespaces: task-shim.sh HOSTNAME STATUS_FILE COMMAND…
+# Runs one task inside its namespaces: task-shim.sh HOSTNAME FOLDER CGROUP PATH COMMAND…
 # It stays as the parent, so that the exit code is kept also when no daemon is there to see it.
-hostname=$1 status=$2
-shift 2
+hostname=$1 folder=$2 cgroup=$3 path=$4
+shift 4
+# What is in the group from the beginning cannot get out of it by any fork.
+[ -z "$cgroup" ] || echo $$ > "$cgroup/cgroup.procs"
 echo "$hostname" > /proc/sys/kernel/hostname
-# A fresh sysfs shows the devices of this network namespace, not those of the machine.
-umount -l /sys 2>/dev/null
-mount -t sysfs sysfs /sys 2>/dev/null
+# As in containers, also who is not root may serve port 80 and ping.
+echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
+mount -a -T "$folder/fstab"
 # Signals for the group reach the command by themselves; the shim must outlive them.
 trap : HUP INT TERM QUIT USR1 USR2
-"$@"
+# In a subshell, so that exec finds a program and nothing that the shell itself can do.
+(PATH=$path && exec "$@")
 code=$?
-printf '%s\n' "$code" > "$status.new" && mv "$status.new" "$status"
+echo "$code" > "$folder/status"
 exit "$code"

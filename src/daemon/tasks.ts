@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import { ConflictError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
-import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
+import { removeCgroup } from '../kernel/cgroup.ts'
 import { isProcess } from '../kernel/processes.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { Core } from './core.ts'
@@ -14,9 +14,10 @@ import { closeTap, netnsOf, openEndpoint, removeNetns } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import type { Networks } from './networks.ts'
 import {
-  adoptProcess, exitCodeOf, killRest, logPath, signalTask, startProcess, type Started,
+  adoptProcess, exitCodeOf, type Home, killRest, logPath, signalTask, startProcess, type Started,
 } from './processes.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
+import { taskDirectory, writeTaskFiles } from './task-files.ts'
 import { ensureNetns, restoreNetns } from './task-netns.ts'
 import { planTask } from './task-plan.ts'
 import { taskView } from './task-view.ts'
@@ -52,7 +53,7 @@ export class Tasks {
   }
 
   logPathOf(which: string): string {
-    return logPath(this.directoryOf(this.find(which)))
+    return logPath(taskDirectory(this.#core, this.find(which)))
   }
 
   /** The task when its process has ended; at once when it has ended already, or never had one. */
@@ -84,6 +85,7 @@ export class Tasks {
   /** Make the namespace and every endpoint that is not held yet, and publish them. */
   async attach(task: TaskRecord): Promise<void> {
     const netns = netnsOf(task)
+    writeTaskFiles(this.#core, task)
     await ensureNetns(this.#core, task)
     const opened = new Map<number, Tap>()
     try {
@@ -179,14 +181,11 @@ export class Tasks {
     const { state } = this.#core
     state.tasks = state.tasks.filter(other => other.id !== task.id)
     this.#core.save()
-    rmSync(this.directoryOf(task), { recursive: true, force: true })
+    rmSync(taskDirectory(this.#core, task), { recursive: true, force: true })
   }
 
   #start(task: TaskRecord): void {
-    const started = startProcess({
-      id: task.id, netns: netnsOf(task), directory: this.directoryOf(task),
-      command: task.command, env: task.env, workdir: task.workdir,
-    })
+    const started = startProcess(task, homeOf(this.#core, task))
     task.pid = started.pid
     task.pidStart = started.pidStart
     task.state = 'running'
@@ -202,7 +201,7 @@ export class Tasks {
   async #finish(task: TaskRecord): Promise<void> {
     // Undone already; the namespace of its name may be somebody else's by now.
     if (!this.#core.state.tasks.includes(task)) return
-    task.exitCode = exitCodeOf(this.directoryOf(task)) ?? KILLED_EXIT_CODE
+    task.exitCode = exitCodeOf(taskDirectory(this.#core, task)) ?? KILLED_EXIT_CODE
     task.pid = null
     task.pidStart = null
     task.state = 'exited'
@@ -225,18 +224,20 @@ export class Tasks {
       this.#core.taps.delete(endpoint.portId)
     }
     if (endpoints.length > 0) this.#core.publish()
-    const netns = netnsOf(task)
-    await killRest(`${NETNS_DIRECTORY}/${netns}`, !task.complete)
-    removeNetns(netns)
+    const home = homeOf(this.#core, task)
+    await killRest(home, !task.complete)
+    if (home.cgroup !== null) removeCgroup(home.cgroup)
+    removeNetns(home.netns)
   }
 
   #viewOf(task: TaskRecord): TaskView {
-    return taskView(task, this.#core.networksInUse(), this.directoryOf(task))
+    return taskView(task, this.#core.networksInUse(), taskDirectory(this.#core, task))
   }
+}
 
-  /** Where log and exit status of a task are kept. */
-  directoryOf(task: TaskRecord): string {
-    return `${this.#core.config.paths.state}/tasks/${task.id}`
+function homeOf(core: Core, task: TaskRecord): Home {
+  return {
+    netns: netnsOf(task), directory: taskDirectory(core, task), cgroup: core.cgroupOf(task),
   }
 }
 

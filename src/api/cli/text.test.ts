@@ -76,10 +76,14 @@ test('words with values', t => {
 })
 
 test('exec enters the process, or the namespace when there is none', t => {
-  t.deepEqual(enter(task, ['ip', 'a']), ['nsenter', '-t', '7', '-n', '-u', '-m', '--', 'ip', 'a'])
-  const bare = enter({ ...task, pid: null }, ['ip', 'a'])
+  t.is(enter(task, ['ip', 'a'], true).join(' '), 'nsenter -t 7 -n -u -m -- ip a')
+  const bare = enter({ ...task, pid: null }, ['ip', 'a'], true)
   t.deepEqual(bare.slice(0, 4), ['nsenter', '--net=/run/netns/tm-abab', '--', 'unshare'])
-  t.deepEqual(bare.slice(-3), ['abababababab', 'ip', 'a'])
+  t.deepEqual(bare.slice(-4), ['abababababab', task.directory, 'ip', 'a'])
+  const inside = { ...task, runtime: 'crun', rootfs: '/srv/box' } as const
+  const crun = `nsenter -t 7 -m -- crun --root ${task.directory}/crun --cgroup-manager=disabled`
+  t.is(enter(inside, ['ip', 'a'], true).join(' '), `${crun} exec --tty ${task.id} ip a`)
+  t.is(enter(inside, ['ip', 'a'], false).join(' '), `${crun} exec ${task.id} ip a`)
 })
 
 test('a packet has a time with microseconds', t => {

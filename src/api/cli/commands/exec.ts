@@ -11,10 +11,10 @@ import { addExample } from '../words.ts'
 const NETNS_FOLDER = '/run/netns'
 /**
  * A namespace without a process has a name but no host name and no mounts to enter: they are made
- * anew. A fresh /sys shows the devices of the network namespace in which it was mounted.
+ * anew, by what the daemon has written for the task.
  */
-const MAKE_HOST = 'echo "$1" >/proc/sys/kernel/hostname && mount -t sysfs sysfs /sys '
-  + '&& shift && exec "$@"'
+const MAKE_HOST = 'echo "$1" >/proc/sys/kernel/hostname && mount -a -T "$2/fstab" '
+  + '&& shift 2 && exec "$@"'
 
 export function define(command: Command): void {
   command
@@ -33,18 +33,26 @@ export function define(command: Command): void {
       if (task.pid === null && !existsSync(`${NETNS_FOLDER}/${task.netns}`)) {
         throw new ConflictError(`task "${task.name}" has ended and its namespace is gone`, { name })
       }
-      throw new ExitError(await runInherited(enter(task, argv)))
+      const isTerminal = process.stdin.isTTY && process.stdout.isTTY
+      throw new ExitError(await runInherited(enter(task, argv, isTerminal)))
     })
   addSocketOption(command)
   addExample(command, 'tapmesh exec web -- ip address', 'tapmesh exec web sh')
 }
 
-/** The words that run `argv` in the namespaces of `task`: nsenter(1), unshare(1). */
-export function enter(task: TaskView, argv: string[]): string[] {
-  const { pid, netns, hostname } = task
+/**
+ * The words that run `argv` in the namespaces of `task`: nsenter(1), unshare(1), crun(1). Where
+ * crun runs it, the command is as the task's own: with its user, environment and capabilities.
+ */
+export function enter(task: TaskView, argv: string[], isTerminal: boolean): string[] {
+  const { id, pid, netns, hostname, directory } = task
+  if (pid !== null && task.runtime === 'crun') {
+    return ['nsenter', '-t', String(pid), '-m', '--', 'crun', '--root', `${directory}/crun`,
+      '--cgroup-manager=disabled', 'exec', ...isTerminal ? ['--tty'] : [], id, ...argv]
+  }
   if (pid !== null) return ['nsenter', '-t', String(pid), '-n', '-u', '-m', '--', ...argv]
   return [
     'nsenter', `--net=${NETNS_FOLDER}/${netns}`, '--', 'unshare', '--uts', '--mount', '--',
-    'sh', '-c', MAKE_HOST, 'sh', hostname, ...argv,
+    'sh', '-c', MAKE_HOST, 'sh', hostname, directory, ...argv,
   ]
 }
