@@ -1,5 +1,6 @@
 // The life of a task: what `run` makes in the kernel, how people enter it, how it ends, and that
 // nothing of it is left.
+import { type KernelState, kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'
 
@@ -18,27 +19,11 @@ type Link = {
 
 const tapmesh = (...words: string[]) => lab.tapmesh(NODE, ...words)
 
-/** What the node's kernel holds: processes with their words, namespaces, devices, mounts. */
-async function kernelState() {
-  const sh = (script: string) => lab.sh(NODE, script)
-  return {
-    processes: (await sh('ps -eo args --sort=pid')).split('\n')
-      .filter(args => !/ps -eo|bash -euc|sleep infinity/.test(args)),
-    namespaces: await sh('ip netns; ls /run/netns'),
-    devices: await sh('ls /sys/class/net'),
-    // From the node's own /run on; those before are the machine's. /run/netns itself becomes
-    // a mount point with the first name, as `ip netns` has it.
-    mounts: await sh('cut -d" " -f5 /proc/self/mountinfo | tac | sed "/^\\/run$/q" '
-      + '| grep -vx /run/netns'),
-    kept: await sh('ls /var/lib/tapmesh/tasks 2>/dev/null || true'),
-  }
-}
-
-let before: Awaited<ReturnType<typeof kernelState>>
+let before: KernelState
 
 lab.test('a network is made', async t => {
   t.match(await tapmesh('network', 'create', 'mynet'), /^[0-9a-z]{25}$/)
-  before = await kernelState()
+  before = await kernelState(lab, NODE)
   t.equal(before.namespaces, '')
 })
 
@@ -184,8 +169,8 @@ lab.test('a running task is removed only when told to', async t => {
 
 lab.test('nothing is left: process, namespace, device, mount, file', async t => {
   const after = await until('no process is left', async () => {
-    const state = await kernelState()
-    return state.processes.length === before.processes.length && state
+    const state = await kernelState(lab, NODE)
+    return state['processes']!.length === before['processes']!.length && state
   })
   t.same(after, before)
   t.same(await lab.api(NODE, 'tasks'), [])

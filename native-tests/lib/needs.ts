@@ -10,6 +10,8 @@ export type Needs = Readonly<{
   files?: readonly string[]
   /** Kinds of device that `ip link add` must know. */
   links?: readonly (keyof typeof LINKS)[]
+  /** Control groups of version 2 that can be written, with cgroup.kill. */
+  cgroup2?: boolean
   /** The optional package "cap", which is compiled where a compiler and libpcap-dev are. */
   cap?: boolean
   /** The optional package "raw-socket", which is compiled where a compiler is. */
@@ -22,6 +24,9 @@ const LINKS = {
   macvlan: ['link', 'lack0', 'name', 'lack1', 'type', 'macvlan', 'mode', 'bridge'],
 } as const
 
+const CGROUP = 'group=$(awk \'$3 == "cgroup2" { print $2; exit }\' /proc/self/mounts)/lack$$ '
+  + '&& mkdir "$group" && test -e "$group/cgroup.kill"; had=$?; rmdir "$group"; exit $had'
+
 /** What is lacking, in words for the report of a skipped test; false when nothing is. */
 export function lacking(needs: Needs): string | false {
   if (process.getuid?.() !== 0) return 'needs root'
@@ -33,6 +38,9 @@ export function lacking(needs: Needs): string | false {
   const link = needs.links?.find(kind => !works(['unshare', '--net', 'sh', '-c',
     `ip link add lack0 type veth peer name lack2 && ip link add ${LINKS[kind].join(' ')}`]))
   if (link !== undefined) return `needs a kernel with ${link} devices`
+  if (needs.cgroup2 === true && !works(['sh', '-c', CGROUP])) {
+    return 'needs control groups of version 2 that can be written'
+  }
   if (needs.rawSocket === true && !loads('raw-socket')) {
     return 'needs the optional package "raw-socket"'
   }

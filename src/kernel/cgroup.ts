@@ -1,7 +1,9 @@
 // Control groups, version 2, as far as a task needs one: a group that a process and all of its
 // children are in, wherever else they go, and that is killed at one stroke (cgroup.kill: Linux
 // 5.14, Documentation/admin-guide/cgroup-v2.rst).
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync,
+} from 'node:fs'
 import { kernelErrorOf, nodeErrorCode } from './node-error.ts'
 
 /**
@@ -33,7 +35,8 @@ export function openCgroupRoot(name: string): string | null {
     if (mount === null) return null
     const root = `${mount}/${name}`
     mkdirSync(root, { recursive: true })
-    return statSync(`${root}/cgroup.kill`).isFile() ? root : null
+    for (const path of [root, `${root}/cgroup.kill`]) accessSync(path, constants.W_OK)
+    return root
   } catch {
     return null
   }

@@ -4,16 +4,12 @@
 // lose the error that ends a dump, mix up two dumps on one socket, report errors as text, and
 // believe answers from anybody. Two rules of its native part shape this file: an exception inside
 // a callback and an error on the socket (an overflow, for one) both abort the whole process.
-import { readdirSync } from 'node:fs'
 import netlink from 'netlink'
 import type { MessageInfo, NetlinkMessage, RawNetlinkSocket } from 'netlink'
 import { KernelError, LimitError, TapmeshError } from '../../base/errors.ts'
 import type { Facts } from '../../base/errors.ts'
-import {
-  AF_NETLINK, EINTR, EMSGSIZE, EPERM, NETLINK_NO_ENOBUFS, SO_RCVBUFFORCE, SOL_NETLINK, SOL_SOCKET,
-} from '../constants.ts'
-import { checkResult, kernelErrorOf } from '../node-error.ts'
-import * as sys from '../syscalls.ts'
+import { EINTR, EMSGSIZE, EPERM } from '../constants.ts'
+import { openNetlinkSocket } from './netlink-socket.ts'
 
 /** The kernel answers at once, unless another process holds its lock on all devices. */
 export const REQUEST_TIMEOUT_MS = 5000
@@ -22,14 +18,11 @@ export const REQUESTS_WAITING_MAX = 4096
 export const DUMP_MESSAGES_MAX = 1 << 18
 /** How often a dump is begun again because the table changed meanwhile. */
 export const DUMP_TRIES_MAX = 8
-export const RECEIVE_BUFFER_OCTETS = 4 << 20
 
 const { ACK, DUMP_INTR, MULTI, REQUEST } = netlink.Flags
 const { DUMP } = netlink.FlagsGet
 const { DONE, ERROR } = netlink.MessageType
 const ANSWER_INTERRUPTED = Symbol('the table changed during the dump')
-// struct sockaddr_nl, linux/netlink.h: family, pad, port, groups.
-const SOCKADDR_NL_OCTETS = 12
 
 /** What is used of the package's socket; a test puts its own in its place. */
 export type DatagramSocket = Pick<
@@ -183,48 +176,7 @@ export class Rtnetlink {
  * @throws KernelError as the kernel refuses
  */
 export function openRtnetlink(): Rtnetlink {
-  const before = new Set(netlinkDescriptors().map(({ fd }) => fd))
-  const socket = openSocket()
-  try {
-    const { port } = socket.address()
-    const found = netlinkDescriptors().find(other => other.port === port && !before.has(other.fd))
-    if (found === undefined) {
-      throw new TapmeshError('TM_NETLINK', 'the descriptor of a new netlink socket is not found')
-    }
-    makeOverflowSafe(found.fd)
-    return new Rtnetlink(socket)
-  } catch (error) {
-    socket.close()
-    throw error
-  }
-}
-
-function openSocket(): RawNetlinkSocket {
-  try {
-    return new netlink.RawNetlinkSocket(netlink.Protocol.ROUTE)
-  } catch (error) {
-    throw kernelErrorOf(error)
-  }
-}
-
-/** Make an overflow a lost answer, thus a time-out, instead of an error on the socket; and rare. */
-function makeOverflowSafe(fd: number): void {
-  const unreported = sys.setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, netlink.putU32(1))
-  checkResult('setsockopt NETLINK_NO_ENOBUFS', unreported, { fd })
-  const octets = netlink.putU32(RECEIVE_BUFFER_OCTETS)
-  const forced = sys.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, octets)
-  // Who only reads may lack CAP_NET_ADMIN, and does with the usual buffer.
-  if (forced !== -EPERM) checkResult('setsockopt SO_RCVBUFFORCE', forced, { fd })
-}
-
-/** The process's netlink sockets. The package does not say which descriptor it opened. */
-function netlinkDescriptors(): { fd: number; port: number }[] {
-  const address = Buffer.alloc(SOCKADDR_NL_OCTETS)
-  return readdirSync('/proc/thread-self/fd').map(Number).flatMap(fd => {
-    if (sys.getsockname(fd, address) < 0) return []
-    const family = netlink.getU16(address.subarray(0, 2))
-    return family === AF_NETLINK ? [{ fd, port: netlink.getU32(address.subarray(4, 8)) }] : []
-  })
+  return new Rtnetlink(openNetlinkSocket())
 }
 
 function nameOf(type: number): string {
