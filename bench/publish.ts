@@ -19,6 +19,7 @@ import { makeRoom } from '../src/kernel/ring.ts'
 import { UdpPort } from '../src/kernel/udp-port.ts'
 import { closeUnderlay, openUnderlay, type UnderlaySockets } from '../src/kernel/underlay.ts'
 import { DROP_UNKNOWN_MAC, DROP_WRONG_VTEP, GAUGE_GENERATION } from '../src/path/counters.ts'
+import { makeFlowMemory } from '../src/path/flow-memory.ts'
 import { buildImage } from '../src/path/image.ts'
 import { writeEtherHeader } from '../src/wire/ether.ts'
 import { VXLAN_HEADER_OCTETS, writeVxlan } from '../src/wire/vxlan.ts'
@@ -36,6 +37,7 @@ const ROUND_TIMEOUT_MS = 2000
 /** A datagram without a verdict for so long is sent again. */
 const LATE_MS = 50
 const WARM_UP_ROUNDS = 50
+const FLOWS = 1024
 const ROUNDS_MAX = 100_000
 
 type Round = { compileMs: number; buildMs: number; adoptedMs: number; packetMs: number }
@@ -176,7 +178,8 @@ const { rounds, rows, json } = readWords()
 const giveBack = await takeLock()
 const sockets = openSockets(WORKER, PORT)
 const bench = new Bench(await PacketWorker.start({ sockets, spinMicros: 20, inheritDscp: false,
-  offload: { tcp: true, udp: true }, seed: 1, worker: 0, workers: 1, news: [] }, () => {}))
+  offload: { tcp: true, udp: true }, seed: 1, worker: 0, workers: 1, news: [],
+  flows: { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } }, () => {}))
 try {
   const table: Record<string, Record<string, string>> = {}
   for (const count of rows) table[`${count} endpoints`] = reportOf(measure(bench, count, rounds))

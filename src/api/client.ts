@@ -8,6 +8,7 @@ import type {
   LearnedView, NetworkServiceView, NetworkView, StatusView, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
 import { makeClusterClient } from './cluster-client.ts'
+import { makeLbClient } from './lb-client.ts'
 import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
 import type {
   ErrorView, NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
@@ -22,6 +23,9 @@ export type {
   EndpointView, LearnedView, NetworkServiceView, NetworkView, StatusView, TaskState, TaskView,
   VtepView, WaitView,
 } from '../daemon/views.ts'
+export type {
+  BackendView, BalancedView, FlowsView, FlowView, LbRuleView,
+} from '../daemon/lb-views.ts'
 export type { TableView } from './cluster-client.ts'
 export type {
   PublishedPort, ServiceChanged, ServiceLogLine, ServiceSpec, ServiceTaskView, ServiceUpdateView,
@@ -58,6 +62,7 @@ export function makeClient(options: ClientOptions = {}) {
     socketPath,
     ...makeClusterClient(asking),
     ...makeServiceClient(asking),
+    ...makeLbClient(asking),
     status: () => get<StatusView>('/v1/status'),
     networks: () => get<NetworkView[]>('/v1/networks'),
     network: (which: string) => get<NetworkView>(`/v1/networks/${part(which)}`),

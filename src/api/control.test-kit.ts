@@ -11,6 +11,7 @@ import type {
 } from '../daemon/views.ts'
 import { makeClient, type Client } from './client.ts'
 import { makeFakeCluster } from './cluster.test-kit.ts'
+import { makeFakeLb } from './lb.test-kit.ts'
 import { startServer } from './server.ts'
 import { type FakeServices, makeFakeServices } from './service.test-kit.ts'
 
@@ -79,14 +80,14 @@ export function makeFake(logPath: string): Fake {
   return { ...fake, control: {
     ...networkControl(fake), ...attachmentControl(fake), ...taskControl(fake, waiting),
     cluster: makeFakeCluster(asked),
-    services: services.control,
+    services: services.control, lb: makeFakeLb(asked),
   } }
 }
 
 type Memory = Omit<Fake, 'control'>
 type AttachmentPart = 'networkServices' | 'connectTask' | 'disconnectTask' | 'pruneNetworks'
-type TaskPart = 'cluster' | 'services' | 'tasks' | 'task' | 'runTask' | 'killTask' | 'stopTask'
-  | 'removeTask' | 'waitTask' | 'taskLogPath'
+type TaskPart = 'cluster' | 'services' | 'lb' | 'tasks' | 'task' | 'runTask' | 'killTask'
+  | 'stopTask' | 'removeTask' | 'waitTask' | 'taskLogPath'
 
 function find<T extends { id: string; name: string }>(all: T[], which: string, kind: string): T {
   const found = all.find(({ id, name }) => name === which || id.startsWith(which))
@@ -106,7 +107,7 @@ function networkControl(
       },
       plane: {
         generation: 3, networks: networks.length, ports: tasks.length, workers: 1,
-        multiQueuePorts: 0, learned: 1,
+        multiQueuePorts: 0, learned: 1, flows: 0,
         features: {
           tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: false,
           multiQueue: true,
@@ -187,7 +188,7 @@ function attachmentControl({ networks, tasks, asked }: Memory): Pick<Control, At
 
 function taskControl(
   { tasks, asked, end, logPath, networks }: Memory, waiting: Map<string, ((v: WaitView) => void)[]>,
-): Pick<Control, Exclude<TaskPart, 'cluster' | 'services'>> {
+): Pick<Control, Exclude<TaskPart, 'cluster' | 'services' | 'lb'>> {
   return {
     tasks: () => tasks,
     task: which => find(tasks, which, 'task'),

@@ -8,6 +8,7 @@ import type { Control } from '../daemon/views.ts'
 import { NotFoundError } from '../base/errors.ts'
 import { addCluster } from './cluster-routes.ts'
 import { MethodError, answer, check } from './http.ts'
+import { addLb } from './lb-routes.ts'
 import { addNetworks } from './network-routes.ts'
 import { bodyOf, type Handler, letWait, METHODS, type On, plain } from './route.ts'
 import {
@@ -36,6 +37,7 @@ export function makeRoutes(control: Control): Routes {
   addTaskStreams(on, control)
   addCluster(on, control.cluster)
   addServices(on, control.services)
+  addLb(on, control.lb)
   return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
 }
 

@@ -1,7 +1,7 @@
 // From what the daemon knows to the rows of a table image. The only place that knows both.
 import { linkLocalWords, parseIpv4, parseMac } from '../base/text.ts'
 import { MEMBERS_MAX } from '../path/image.ts'
-import type { ImageRows, MemberRow, PortRow } from '../path/image-rows.ts'
+import type { ImageRows, MemberRow, PortRow, ServiceRow } from '../path/image-rows.ts'
 import { FDB_NETWORK_MAX } from '../path/learned.ts'
 import { clusterImageRows, type ClusterRows, type LeftOut } from './cluster-rows.ts'
 import type { State, TaskRecord, EndpointRecord, VtepRecord, NetworkRecord } from './state.ts'
@@ -10,13 +10,19 @@ export type CompiledRows = ImageRows & { leftOut: LeftOut }
 
 const NO_CLUSTER: ClusterRows = { networks: new Set(), members: [], endpoints: [] }
 
+/** Networks by id, as rows of a table image name them. */
+export function networkIndexes(state: State): Map<string, number> {
+  return new Map(state.networks.map((network, n) => [network.id, n]))
+}
+
 /**
- * @param fds      descriptors of the TAPs that are held, by port id; other endpoints are left out
- * @param cluster  what the other nodes have told; the networks that it names are strict
+ * @param fds       descriptors of the TAPs that are held, by port id; other endpoints are left out
+ * @param cluster   what the other nodes have told; the networks that it names are strict
+ * @param services  what is balanced
  */
 export function compileRows(state: State, fds: ReadonlyMap<number, number>, generation: number,
-  cluster: ClusterRows = NO_CLUSTER): CompiledRows {
-  const indexes = new Map(state.networks.map((network, n) => [network.id, n]))
+  cluster: ClusterRows = NO_CLUSTER, services: readonly ServiceRow[] = []): CompiledRows {
+  const indexes = networkIndexes(state)
   const ports = state.tasks.flatMap(task => task.endpoints.flatMap(endpoint => {
     const fd = fds.get(endpoint.portId)
     const network = indexes.get(endpoint.network)
@@ -36,9 +42,11 @@ export function compileRows(state: State, fds: ReadonlyMap<number, number>, gene
       mtu: network.mtu,
       learnedMax: FDB_NETWORK_MAX - (portCounts.get(n) ?? 0),
       strict: cluster.networks.has(network.id),
+      gateway: parseIpv4(network.gateway),
     })),
     members: [...named, ...members],
     remotes,
+    services,
     leftOut,
   }
 }

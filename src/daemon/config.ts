@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../base/log.ts'
 import { tryIpv4 } from '../base/text.ts'
+import { FLOWS_DEFAULT, FLOWS_MAX } from '../path/flow-memory.ts'
 import { WORKERS_MAX } from '../path/steering.ts'
 
 export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
@@ -52,11 +53,14 @@ const file = z.strictObject({
     workers: z.int().min(1).max(WORKERS_MAX).default(1),
     /** Several workers share each endpoint; else each endpoint is read by one of them. */
     multiQueue: z.boolean().default(true),
+    /** Flows to virtual addresses that are known at one time, 64 octets each. */
+    flows: z.int().min(1024).max(FLOWS_MAX).default(FLOWS_DEFAULT),
     /** Microseconds that an idle packet worker keeps looking before it sleeps. */
     spinMicros: z.int().min(0).max(1000).default(SPIN_MICROS),
   }).default({
     tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true,
-    remoteChecksum: false, workers: 1, multiQueue: true, spinMicros: SPIN_MICROS,
+    remoteChecksum: false, workers: 1, multiQueue: true, flows: FLOWS_DEFAULT,
+    spinMicros: SPIN_MICROS,
   }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),

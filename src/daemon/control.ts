@@ -2,6 +2,7 @@
 // copy.
 import { DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_TAP_QUEUE_FULL } from '../path/counters.ts'
+import { flowsInUse } from '../path/flow-rows.ts'
 import { FROM_UNDERLAY } from '../path/learned.ts'
 import { formatIpv4, formatMac } from '../base/text.ts'
 import type { Attachments } from './attachments.ts'
@@ -9,6 +10,7 @@ import type { ClusterControl } from './cluster-views.ts'
 import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
+import { makeLb } from './lb.ts'
 import { pruneNetworks } from './network-prune.ts'
 import { networkServices } from './network-users.ts'
 import type { Networks } from './networks.ts'
@@ -62,6 +64,7 @@ export function makeControl(parts: ControlParts): Control {
     taskLogPath: which => tasks.logPathOf(which),
     cluster,
     services,
+    lb: makeLb(core),
   }
 }
 
@@ -89,6 +92,7 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
       workers: datapath.workers,
       multiQueuePorts: [...core.taps.values()].filter(tap => tap.isMultiQueue).length,
       learned: datapath.learnedCount(),
+      flows: flowsInUse(datapath.flows).used,
       features: {
         tcpSegmentation: core.tapKind.offload.tcp,
         udpSegmentation: core.tapKind.offload.udp,

@@ -9,9 +9,11 @@ import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
 import type { PortRow } from '../path/image-rows.ts'
+import { Balancing } from './balancing.ts'
+import { clusterDirectory } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { LeftOut } from './cluster-rows.ts'
-import { compileRows } from './compile.ts'
+import { compileRows, networkIndexes } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
 import { DnsServers } from './dns-servers.ts'
@@ -36,6 +38,7 @@ export class Core {
   readonly queueDrops = new QueueDrops()
   /** Names for tasks. */
   readonly dns: DnsServers
+  readonly balancing = new Balancing()
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
   /** Where control groups of tasks are made; null where the kernel or the host has none for us. */
@@ -86,9 +89,10 @@ export class Core {
     this.#generation += 1
     const state = { ...this.state, networks: this.networksInUse() }
     const fds = new Map([...this.taps].map(([portId, tap]) => [portId, tap.fds[0]!]))
-    const rows = compileRows(state, fds, this.#generation,
-      this.link?.imageRows())
-    this.#tellLeftOut(rows.leftOut)
+    const directory = this.link === null ? [] : clusterDirectory(this.link.records)
+    const services = this.balancing.rows(directory, networkIndexes(state))
+    const rows = compileRows(state, fds, this.#generation, this.link?.imageRows(), services)
+    this.#tellLeftOut({ ...rows.leftOut, services: this.balancing.leftOut })
     const workers = Array.from({ length: this.datapath.workers }, (_, worker) => worker)
     this.datapath.publish(workers.map(worker => buildImage({ ...rows, seed: this.#seed,
       ports: rows.ports.map(port => ({ ...port, ...this.#heldBy(worker, port.id) })) })))
@@ -102,11 +106,11 @@ export class Core {
   }
 
   /** Once for each change: an image is built far more often. */
-  #tellLeftOut(leftOut: LeftOut): void {
+  #tellLeftOut(leftOut: LeftOut & { services: number }): void {
     const facts = JSON.stringify(leftOut)
     if (facts === this.#leftOut) return
     this.#leftOut = facts
-    if (leftOut.members + leftOut.remotes + leftOut.damaged > 0) {
+    if (leftOut.members + leftOut.remotes + leftOut.damaged + leftOut.services > 0) {
       this.log.warn({ leftOut }, 'rows of the cluster do not fit into the tables')
     }
   }

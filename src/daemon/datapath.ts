@@ -3,6 +3,7 @@
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
 import { COUNT_NAMES, DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED } from '../path/counters.ts'
+import { makeFlowMemory, openFlowMemory, type Shard } from '../path/flow-memory.ts'
 import { type LearnedRow, mergeLearnedRows } from '../path/learned-rows.ts'
 import { makeNewsMemory } from '../path/news.ts'
 import { type OnPortDead, PacketWorker, type PlaneSpec } from './packet-worker.ts'
@@ -12,10 +13,14 @@ export class Datapath {
   readonly failed: Promise<never>
   readonly #workers: readonly PacketWorker[]
   readonly #sockets: UnderlaySockets
+  /** The flows of each worker, which it goes on changing. */
+  readonly flows: readonly Shard[]
 
-  private constructor(workers: readonly PacketWorker[], sockets: UnderlaySockets) {
+  private constructor(workers: readonly PacketWorker[], sockets: UnderlaySockets,
+    flows: readonly Shard[]) {
     this.#workers = workers
     this.#sockets = sockets
+    this.flows = flows
     this.failed = Promise.race(workers.map(worker => worker.failed))
     this.failed.catch(() => {}) // also when nobody listens yet; daemon.failed passes it on
   }
@@ -23,16 +28,24 @@ export class Datapath {
   /**
    * Start a worker for each receiving socket and wait until all serve. The sockets and every TAP
    * are theirs from then on.
+   * @param flowsMax    flows that all of them together may keep
    * @param onPortDead called once by each worker that read from it
    */
-  static async start(spec: PlaneSpec, onPortDead: OnPortDead): Promise<Datapath> {
+  static async start(spec: PlaneSpec, flowsMax: number, onPortDead: OnPortDead,
+  ): Promise<Datapath> {
     const workers = spec.sockets.receivers.length
     const news = workers === 1 ? [] : spec.sockets.receivers.map(makeNewsMemory)
+    const capacity = Math.ceil(flowsMax / workers)
+    const memories = spec.sockets.receivers.map(() => makeFlowMemory(capacity))
     const starts = await Promise.allSettled(spec.sockets.receivers.map((_, worker) =>
-      PacketWorker.start({ ...spec, worker, workers, news }, onPortDead)))
+      PacketWorker.start({ ...spec, worker, workers, news,
+        flows: { memories, mine: worker, capacity } }, onPortDead)))
     const started = starts.flatMap(start => start.status === 'fulfilled' ? [start.value] : [])
     const failure = starts.find(start => start.status === 'rejected')
-    if (failure === undefined) return new Datapath(started, spec.sockets)
+    if (failure === undefined) {
+      return new Datapath(started, spec.sockets,
+        memories.map(memory => openFlowMemory(memory, capacity)))
+    }
     await Promise.all(started.map(worker => worker.stop()))
     throw failure.reason
   }

@@ -37,6 +37,7 @@ const plane = makePlane({
   seed: spec.seed,
   news: makeNews(spec.news, spec.worker),
   workers: spec.workers,
+  flows: spec.flows,
 })
 const epoll = new Epoll(ring, spec.spinMicros)
 /**

@@ -5,6 +5,7 @@ import type { UnderlaySockets } from '../kernel/underlay.ts'
 import type { TapFeatures } from '../kernel/features.ts'
 import { makeWake, wake } from '../kernel/wake.ts'
 import { type Counters, makeCounters } from '../path/counters.ts'
+import type { FlowShards } from '../path/flow-table.ts'
 import type { LearnedRow } from '../path/learned-rows.ts'
 
 export const ANSWER_TIMEOUT_MS = 5000
@@ -27,6 +28,7 @@ export type WorkerSpec = PlaneSpec & {
   counters: Counters
   /** The lists by which the workers tell each other what they learned; none for one worker. */
   news: SharedArrayBuffer[]
+  flows: FlowShards
 }
 
 export type ToWorker =

@@ -52,7 +52,7 @@ export class Tunnel {
 
   /**
    * Begin at another address. The workers are started anew, so every TAP has to be opened again,
-   * and counters begin at zero.
+   * counters begin at zero, and connections through virtual addresses are forgotten.
    * @throws what keeps the address from being used; nothing has changed then
    */
   async move(underlay: UnderlayAddress): Promise<void> {
@@ -87,7 +87,7 @@ async function startParts({ config, tapKind, onPortDead }: TunnelSpec, underlay:
     const datapath = await Datapath.start({
       sockets, offload: tapKind.offload, spinMicros: config.plane.spinMicros,
       inheritDscp: config.underlay.dscp === 'inherit', seed: randomBytes(4).readInt32LE(),
-    }, onPortDead)
+    }, config.plane.flows, onPortDead)
     return { underlay, sockets, datapath }
   } catch (error) {
     closeUnderlay(sockets)

@@ -1,6 +1,7 @@
 // What the daemon shows to people and programs, and what it can be asked to do. The API serves
 // exactly these shapes; nothing here is a live object.
 import type { ClusterControl, ClusterView } from './cluster-views.ts'
+import type { LbControl } from './lb-views.ts'
 import type { ServiceControl } from './service-views.ts'
 import type { TaskRecord, TaskService } from './state.ts'
 
@@ -108,6 +109,8 @@ export type StatusView = {
     workers: number
     multiQueuePorts: number
     learned: number
+    /** Flows to virtual addresses. */
+    flows: number
     /** What this kernel has and the configuration leaves on, see the setting of the same name. */
     features: Record<'tcpSegmentation' | 'udpSegmentation' | 'udpSegment' | 'udpGro'
       | 'multiQueue', boolean>
@@ -220,4 +223,5 @@ export interface Control {
   taskLogPath(which: string): string
   readonly cluster: ClusterControl
   readonly services: ServiceControl
+  readonly lb: LbControl
 }

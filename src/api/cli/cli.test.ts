@@ -46,6 +46,30 @@ test('vtep add, ls and rm; fdb ls', async t => {
   ].join('\n'))
 })
 
+test('lb ls, rules and flows', async t => {
+  const { run, asked } = await lab(t)
+  t.is((await run('lb', 'ls')).stdout, [
+    'Prot LocalAddress:Port Scheduler Flags',
+    '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn',
+    'FWM  256 rr',
+    '  -> 10.0.1.3:0                   Masq    1      0          0',
+    '  -> 10.0.1.4:0                   Masq    1      1          0', '',
+  ].join('\n'))
+  t.is(JSON.parse((await run('lb', 'ls', '--json')).stdout)[0].service, 'web')
+  t.is((await run('lb', 'rules')).stdout, [
+    'KIND   NETWORK   ADDRESS    PROTOCOLS   PORTS   MARK    SERVICE',
+    'vip    mynet     10.0.1.2   tcp,udp     all     0x100   web', '',
+  ].join('\n'))
+  t.is((await run('lb', 'flows', '--service', 'web', '--limit', '5')).stdout, [
+    'PROTOCOL   SERVICE   CLIENT          VIP           BACKEND       STATE         IDLE',
+    'tcp        web       10.0.1.9:5000   10.0.1.2:80   10.0.1.4:80   established   3 s', '',
+  ].join('\n'))
+  t.is(asked.at(-1), 'flows web 5')
+  t.like(await run('lb', 'flows', '--service', 'other'), { code: 1,
+    stderr: 'tapmesh: no service named other\n' })
+  t.is((await run('lb', 'flows', '--limit', '0')).code, 2)
+})
+
 test('status leaves out what is zero, and --json leaves out nothing', async t => {
   const { run } = await lab(t)
   const { stdout } = await run('status')

@@ -16,6 +16,7 @@ const GROUPS: readonly (readonly [word: string, summary: string])[] = [
   ['service', 'Manage services'],
   ['vtep', 'Manage the remote VTEPs that are named by hand'],
   ['fdb', 'Show where MAC addresses were learned'],
+  ['lb', 'Show what this node balances'],
 ]
 
 const COMMANDS: readonly Row[] = [
@@ -65,6 +66,11 @@ const COMMANDS: readonly Row[] = [
   ['vtep ls', 'List the named VTEPs', () => import('./commands/vtep-ls.ts')],
   ['vtep rm', 'Forget a named VTEP', () => import('./commands/vtep-rm.ts')],
   ['fdb ls', 'List learned MAC addresses', () => import('./commands/fdb-ls.ts')],
+  ['lb ls', 'List services and their backends, as ipvsadm does',
+    () => import('./commands/lb-ls.ts')],
+  ['lb rules', 'List what is balanced by which service', () => import('./commands/lb-rules.ts')],
+  ['lb flows', 'List connections through virtual addresses',
+    () => import('./commands/lb-flows.ts')],
   ['run', 'Run a command in a network namespace of its own', () => import('./commands/run.ts')],
   ['exec', 'Run a command beside a task, in its namespaces', () => import('./commands/exec.ts')],
   ['ps', 'List tasks', () => import('./commands/ps.ts')],

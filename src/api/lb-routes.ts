@@ -1,0 +1,24 @@
+// The routes of load balancing on this node.
+import { z } from 'zod'
+import type { LbControl } from '../daemon/lb-views.ts'
+import { answer, check } from './http.ts'
+import { type On, plain } from './route.ts'
+
+/** Flows that one answer may hold, and how many it holds when nothing is said. */
+export const FLOWS_LISTED_MAX = 100_000
+export const FLOWS_LISTED = 1000
+
+const lbFlows = z.strictObject({
+  service: z.string().min(1).max(63).optional(),
+  limit: z.string().regex(/^\d{1,6}$/, 'limit is a number of flows').transform(Number)
+    .pipe(z.int().min(1).max(FLOWS_LISTED_MAX)).default(FLOWS_LISTED),
+})
+
+export function addLb(on: On, lb: LbControl): void {
+  on('GET', '/v1/lb/services', plain(() => lb.services()))
+  on('GET', '/v1/lb/rules', plain(() => lb.rules()))
+  on('GET', '/v1/lb/flows', async ({ query, response }) => {
+    const { service, limit } = check(lbFlows, query)
+    answer(response, 200, lb.flows(service, limit))
+  })
+}
