@@ -13,7 +13,7 @@ import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
 import type {
   ErrorView, NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
 } from './schema.ts'
-import { makeServiceClient } from './service-client.ts'
+import { type LogOptions, makeServiceClient } from './service-client.ts'
 
 export type {
   ClusterChangeView, ClusterView, NodeView, PeerView, PingView, TableRowView, TokenView,
@@ -34,6 +34,7 @@ export type {
 export type {
   NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
 } from './schema.ts'
+export type { LogOptions } from './service-client.ts'
 export type { ServiceCreate, ServiceUpdate } from './service-schema.ts'
 
 export const DEFAULT_SOCKET_PATH = '/run/tapmesh/tapmesh.sock'
@@ -41,7 +42,6 @@ export const ANSWER_TIMEOUT_MS = 30_000
 const ANSWER_OCTETS_MAX = 256 << 20
 
 export type ClientOptions = { socketPath?: string; timeoutMs?: number }
-export type LogOptions = { follow?: boolean; tail?: number; signal?: AbortSignal }
 export type Client = ReturnType<typeof makeClient>
 
 /**

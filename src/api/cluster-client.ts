@@ -48,16 +48,18 @@ export function makeClusterClient({ ask, get, post, remove, stream, timeoutMs }:
     tables: () => get<TableView[]>('/v1/cluster/tables'),
     table: (name: string) => get<TableRowView[]>(`/v1/cluster/tables/${part(name)}`),
     /** Changes from now on, until the signal fires or the daemon stops. */
-    watchCluster: (signal?: AbortSignal) => changesOf(stream('/v1/cluster/watch', signal)),
+    watchCluster: (signal?: AbortSignal) =>
+      linesOf<ClusterChangeView>(stream('/v1/cluster/watch', signal)),
   }
 }
 
-async function* changesOf(octets: AsyncIterable<Uint8Array>): AsyncGenerator<ClusterChangeView> {
+/** One JSON value a line. */
+export async function* linesOf<T>(octets: AsyncIterable<Uint8Array>): AsyncGenerator<T> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const part of octets) {
     const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
     rest = (lines.pop() ?? '').slice(0, LINE_LENGTH_MAX)
-    for (const line of lines) yield JSON.parse(line) as ClusterChangeView
+    for (const line of lines) yield JSON.parse(line) as T
   }
 }

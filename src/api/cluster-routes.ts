@@ -1,9 +1,7 @@
 // The routes of the cluster: how it begins and ends for this node, and who and what is in it.
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { ClusterControl } from '../daemon/cluster-views.ts'
 import { answer, check } from './http.ts'
-import { bodyOf, type Exchange, letWait, type On, plain } from './route.ts'
+import { bodyOf, letWait, type On, plain, sendLines } from './route.ts'
 import {
   clusterInit, clusterJoin, clusterLeave, nodePing, nodeRemove, nothing, roleName,
 } from './schema.ts'
@@ -66,20 +64,8 @@ function addInsight(on: On, cluster: ClusterControl): void {
   on('GET', '/v1/peers', plain(() => cluster.peers()))
   on('GET', '/v1/cluster/tables', plain(() => cluster.tables()))
   on('GET', '/v1/cluster/tables/:table', plain(({ table }) => cluster.table(table ?? '')))
-  on('GET', '/v1/cluster/watch', exchange => watch(exchange, cluster))
-}
-
-/** One JSON object a line, from now until the client goes. */
-async function watch(exchange: Exchange, cluster: ClusterControl): Promise<void> {
-  const { query, response, signal } = exchange
-  check(nothing, query)
-  letWait(exchange)
-  const changes = cluster.watch(signal)
-  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  response.flushHeaders()
-  await pipeline(Readable.from(lines(changes)), response)
-}
-
-async function* lines(changes: AsyncIterable<unknown>): AsyncGenerator<string> {
-  for await (const change of changes) yield `${JSON.stringify(change)}\n`
+  on('GET', '/v1/cluster/watch', exchange => {
+    check(nothing, exchange.query)
+    return sendLines(exchange, cluster.watch(exchange.signal))
+  })
 }

@@ -1,4 +1,6 @@
 // One route of the API: what a handler gets, and the parts that nearly every handler needs.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { z } from 'zod'
 import { answer, check, readJson } from './http.ts'
@@ -40,4 +42,17 @@ export async function bodyOf<S extends z.ZodType>(
 /** Lifts the idle time-out of the connection: this answer may be long in coming. */
 export function letWait({ request }: Exchange): void {
   request.socket.setTimeout(0)
+}
+
+/** One JSON object a line, until there are no more or the client goes. */
+export async function sendLines(exchange: Exchange, things: AsyncIterable<unknown>): Promise<void> {
+  letWait(exchange)
+  const { response } = exchange
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  response.flushHeaders()
+  await pipeline(Readable.from(lines(things)), response)
+}
+
+async function* lines(things: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const thing of things) yield `${JSON.stringify(thing)}\n`
 }

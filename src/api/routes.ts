@@ -15,7 +15,7 @@ import {
   nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
 } from './schema.ts'
 import { addServices } from './service-routes.ts'
-import { readTaskLog } from './task-log.ts'
+import { readTaskLog } from '../daemon/task-log.ts'
 
 /** Longest network, task or VTEP in a path: ids have 64 digits. */
 const PARAM_LENGTH_MAX = 128

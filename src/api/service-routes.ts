@@ -1,9 +1,9 @@
 // The routes of services.
 import type { ServiceControl } from '../daemon/service-views.ts'
-import { answer } from './http.ts'
-import { bodyOf, type On, plain } from './route.ts'
+import { answer, check } from './http.ts'
+import { bodyOf, type On, plain, sendLines } from './route.ts'
 import { nothing } from './schema.ts'
-import { serviceCreate, serviceUpdate } from './service-schema.ts'
+import { serviceCreate, serviceLogs, serviceUpdate } from './service-schema.ts'
 
 export function addServices(on: On, services: ServiceControl): void {
   on('GET', '/v1/services', plain(() => services.list()))
@@ -21,5 +21,10 @@ export function addServices(on: On, services: ServiceControl): void {
   on('POST', '/v1/services/:service/rollback', async exchange => {
     await bodyOf(exchange, nothing)
     answer(exchange.response, 200, await services.rollback(exchange.params.service ?? ''))
+  })
+  on('GET', '/v1/services/:service/logs', exchange => {
+    const { follow, tail } = check(serviceLogs, exchange.query)
+    const { service = '' } = exchange.params
+    return sendLines(exchange, services.logs(service, { follow, tail }, exchange.signal))
   })
 }

@@ -1,7 +1,8 @@
 // Services of a daemon for tests of the API, in memory only. Tasks are what a test says they are.
 import { ConflictError, NotFoundError } from '../base/errors.ts'
 import type {
-  ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceTaskView, ServiceView,
+  ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceLogLine,
+  ServiceTaskView, ServiceView,
 } from '../daemon/service-views.ts'
 import { NODE_IDS } from './cluster.test-kit.ts'
 
@@ -12,6 +13,8 @@ export type FakeServices = {
   tasks: ServiceTaskView[]
   /** What is to be told as pending with the next change. */
   pending: string[]
+  /** What any service has said. */
+  logs: ServiceLogLine[]
 }
 
 const AT = '2026-01-02T03:04:05.000Z'
@@ -20,6 +23,7 @@ export function makeFakeServices(asked: string[]): FakeServices {
   const services: ServiceView[] = []
   const tasks: ServiceTaskView[] = []
   const pending: string[] = []
+  const logs: ServiceLogLine[] = []
   const find = (which: string) => findService(services, which)
   const changed = (service: ServiceView): ServiceChanged =>
     ({ service, pending: pending.splice(0) })
@@ -53,8 +57,12 @@ export function makeFakeServices(asked: string[]): FakeServices {
       services.splice(services.indexOf(find(which)), 1)
       return { pending: pending.splice(0) }
     },
+    logs: async function* (which, spec) {
+      asked.push(`logs of ${which} ${JSON.stringify(spec)}`)
+      yield* logs
+    },
   }
-  return { control, services, tasks, pending }
+  return { control, services, tasks, pending, logs }
 }
 
 /** The task of a slot, running on node1 since AT. */

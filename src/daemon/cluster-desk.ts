@@ -9,10 +9,10 @@ import type { ClusterLife } from './cluster-life.ts'
 /** A node that went without a word counts as alive for some seconds more. */
 const NAME_RETRY_MS = 2000
 
-export function deskOptions({ clock, log, version }: ClusterHost, life: ClusterLife,
+export function deskOptions({ clock, log, readLog, version }: ClusterHost, life: ClusterLife,
   identity: () => Identity, isRemoved: (nodeId: string) => boolean): DeskOptions {
   return {
-    clock, version, identity, isRemoved,
+    clock, version, identity, isRemoved, readLog,
     managers: () => life.managers().map(({ address }) => address),
     seeds: () => life.places(),
     objection: candidate => objectionTo(candidate, life),

@@ -1,6 +1,7 @@
 // What the cluster needs of the daemon that it lives in.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import type { DeskOptions } from '../cluster/identity/desk-options.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
@@ -24,6 +25,8 @@ export type ClusterHost = Readonly<{
   followers: ((cluster: ClusterLink) => void)[]
   /** Called before this node leaves its cluster, and when it starts in none. */
   leavers: (() => Promise<void>)[]
+  /** A piece of the output of a task of a service; null: there is no such task here. */
+  readLog: NonNullable<DeskOptions['readLog']>
   /** To whoever watches. */
   tell: (event: ClusterEvent) => void
 }>

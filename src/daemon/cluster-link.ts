@@ -2,6 +2,7 @@
 // those that are this node's to write.
 import { ConflictError } from '../base/errors.ts'
 import type { ServiceTaskRow } from '../cluster/services/rows.ts'
+import type { Identity } from '../cluster/identity/identity.ts'
 import type { Write } from '../cluster/tables/events.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ClusterRows } from './cluster-rows.ts'
@@ -9,6 +10,8 @@ import type { EndpointRow } from './shared-rows.ts'
 
 export interface ClusterLink {
   readonly nodeId: string
+  /** By which other nodes know this one, and it them. */
+  readonly identity: Identity
   readonly records: ClusterRecords
   /** A member is missing: it may live on, and decide things on its side of a split. */
   readonly isSplit: boolean

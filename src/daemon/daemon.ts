@@ -22,6 +22,7 @@ import { Networks } from './networks.ts'
 import type { OnPortDead } from './packet-worker.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
 import { ServiceAgent } from './service-agent.ts'
+import { makeLogReader } from './service-logs.ts'
 import { Services } from './services.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
@@ -89,7 +90,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     'daemon ready')
   const control = makeControl({
     core, cluster, networks, tasks, changes, version, startedAt: wallNow(), vteps: new Vteps(core),
-    attachments: new Attachments(core, networks, tasks), services: new Services(core, systemClock),
+    attachments: new Attachments(core, networks, tasks), services: makeServices(core, tasks, version),
   })
   return {
     control,
@@ -108,6 +109,10 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   }
 }
 
+function makeServices(core: Core, tasks: Tasks, version: string): Services {
+  return new Services({ core, clock: systemClock, version, readLog: makeLogReader(tasks) })
+}
+
 function wallNow(): string {
   return new Date(systemClock.wallMs()).toISOString()
 }
@@ -121,6 +126,7 @@ function makeCluster(core: Core, networks: Networks, tasks: Tasks, changes: Excl
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
     version, followers: [link => agent.follow(link)], leavers: [() => agent.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
+    readLog: makeLogReader(tasks),
   })
   return { cluster, agent }
 }

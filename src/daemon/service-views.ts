@@ -140,4 +140,6 @@ export interface ServiceControl {
   rollback(which: string): Promise<ServiceChanged>
   /** @returns what must wait for nodes that are down */
   remove(which: string): Promise<{ pending: string[] }>
+  /** Of the tasks of a service, or of one task by its id, until the signal fires or all is said. */
+  logs(which: string, spec: ServiceLogsSpec, signal: AbortSignal): AsyncIterable<ServiceLogLine>
 }

@@ -44,12 +44,14 @@ function bench(isManager = true) {
       vni: 4096 + net, mtu: null, labels: {}, createdAt: '2026-01-01' })
   }
   const core = { link, log: pino({ level: 'silent' }) }
-  const services = new Services(core, { nowMs: () => 0, wallMs: () => NOW })
+  const parts = { version: '0.1.0', clock: { nowMs: () => 0, wallMs: () => NOW },
+    readLog: async () => null }
+  const services = new Services({ core, ...parts })
   const task = (slot: string, node: string, id: string, row: Partial<ServiceTaskRow> = {},
     hidden = false) => put(TABLE_TASK, `${node}/${id}`, {
     service: WEB, slot, generation: 1, desired: 'running', state: 'running', error: '',
     exitCode: null, container: null, createdAt: NOW, stateAt: NOW, ...row }, hidden)
-  return { core, services, records, writes, put, task }
+  return { core, parts, services, records, writes, put, task }
 }
 
 function putNode(put: (table: string, key: string, value: object, hidden?: boolean) => unknown,
@@ -152,8 +154,8 @@ test('workers and nodes without a cluster are told so', async t => {
   const worker = bench(false)
   await t.throwsAsync(worker.services.create(input()), { message: 'only managers create services' })
   t.deepEqual(worker.services.list(), [])
-  const { core } = bench()
-  const alone = new Services({ ...core, link: null }, { nowMs: () => 0, wallMs: () => NOW })
+  const { core, parts } = bench()
+  const alone = new Services({ ...parts, core: { ...core, link: null } })
   t.throws(() => alone.list(), { instanceOf: ConflictError, message: /in no cluster/ })
 })
 

@@ -13,23 +13,35 @@ import { VALUE_OCTETS_MAX } from '../cluster/tables/rows.ts'
 import { networkFacts } from './cluster-facts.ts'
 import { type ClusterLink, notInCluster } from './cluster-link.ts'
 import type { Core } from './core.ts'
+import { type LogReader, serviceLogs } from './service-logs.ts'
 import { makeServiceName } from './service-names.ts'
 import { changeService, type PlanFacts, planService, restoreService } from './service-plan.ts'
 import {
   awayNodes, awayTasks, type NamedService, namedServices, serviceTaskViews, serviceView,
 } from './service-show.ts'
 import type {
-  ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceTaskView, ServiceView,
+  ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceLogLine, ServiceLogsSpec,
+  ServiceTaskView, ServiceView,
 } from './service-views.ts'
 import { encodeRow } from './shared-rows.ts'
 
+type Parts = Readonly<{
+  core: Pick<Core, 'link' | 'log'>
+  clock: Clock
+  version: string
+  /** Of tasks of this node. */
+  readLog: LogReader['readLog']
+}>
+
 export class Services implements ServiceControl {
-  readonly #core: Pick<Core, 'link' | 'log'>
+  readonly #parts: Parts
+  readonly #core: Parts['core']
   readonly #clock: Clock
 
-  constructor(core: Pick<Core, 'link' | 'log'>, clock: Clock) {
-    this.#core = core
-    this.#clock = clock
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#core = parts.core
+    this.#clock = parts.clock
   }
 
   list(): ServiceView[] {
@@ -98,6 +110,30 @@ export class Services implements ServiceControl {
       { table: TABLE_ROLLOUT, key: id, value: null }])
     this.#core.log.info({ service: name, id }, 'service removed')
     return { pending }
+  }
+
+  logs(which: string, spec: ServiceLogsSpec, signal: AbortSignal): AsyncIterable<ServiceLogLine> {
+    const link = this.#managing('read the output of services')
+    const { clock, readLog, version } = this.#parts
+    return serviceLogs({ link, readLog, clock, version, spec, signal }, this.#tasksFor(which))
+  }
+
+  /** What `which` has at the time of the call, oldest first: a service, or one task of any. */
+  #tasksFor(which: string): () => ServiceTaskView[] | null {
+    const { records } = this.#needed()
+    const services = namedServices(records)
+    const ofService = (id: string): ServiceTaskView[] | null => {
+      const service = namedServices(records).find(one => one.id === id)
+      return service === undefined ? null : serviceTaskViews(records, service).reverse()
+    }
+    const tasks = services.flatMap(service => serviceTaskViews(records, service))
+      .filter(({ id }) => id !== '' && id.startsWith(which))
+    if (tasks.length === 1) {
+      const { id, service } = tasks[0]!
+      return () => ofService(service)?.filter(task => task.id === id) ?? null
+    }
+    const { id } = findNamed('service or task', services, which)
+    return () => ofService(id)
   }
 
   #needed(): ClusterLink {

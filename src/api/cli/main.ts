@@ -56,6 +56,7 @@ const COMMANDS: readonly Row[] = [
   ['service ps', 'List the tasks of services', () => import('./commands/service-ps.ts')],
   ['service inspect', 'Show services in detail, as JSON or in lines',
     () => import('./commands/service-inspect.ts')],
+  ['service logs', 'Show the output of a service', () => import('./commands/service-logs.ts')],
   ['service scale', 'Change the number of tasks of services',
     () => import('./commands/service-scale.ts')],
   ['service update', 'Change a service', () => import('./commands/service-update.ts')],

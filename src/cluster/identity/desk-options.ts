@@ -32,6 +32,8 @@ export type Caller = Readonly<{
   exporter: Uint8Array
 }>
 
+export type LogPart = Readonly<{ octets: Uint8Array; next: number; isOver: boolean }>
+
 export type DeskEvent = Readonly<
   | { type: 'joined' | 'renewed'; candidate: Candidate; certificate: NodeCertificate }
   | { type: 'refused'; reason: Refusal; text: string; source: string }
@@ -52,6 +54,8 @@ export type DeskOptions = Readonly<{
    */
   objection: (candidate: Candidate) => Objection | null | Promise<Objection | null>
   isRemoved: (nodeId: string) => boolean
+  /** A piece of the output of a task here, for another manager; null: there is no such task. */
+  readLog?: (container: string, from: number | null, tail: number | null) => Promise<LogPart | null>
   /** For log and tables. */
   onEvent?: (event: DeskEvent) => void
 }>

@@ -10,14 +10,15 @@ import { Failures } from './failures.ts'
 import { reasonText, REFUSALS, type Refusal } from './join-error.ts'
 import {
   ADDRESSES_MAX, JOIN_PROTOCOL, proofOctets, protocolOf, readRequest, RETRY_MS_MAX,
-  TEXT_LENGTH_MAX, type Answer, type AnswerOf, type Hello, type JoinRequest, type RenewRequest,
+  TEXT_LENGTH_MAX, type Answer, type AnswerOf, type Hello, type JoinRequest, type LogRequest,
+  type RenewRequest,
 } from './join-messages.ts'
 import { encodeRing } from './keyring.ts'
 import type { Member } from './member.ts'
 import { Reservations } from './reservations.ts'
 import { roleOfSecret, SECRET_OCTETS, type JoinSecrets } from './token.ts'
 
-export const DESK_COUNTERS = ['joined', 'renewed', 'keys', ...REFUSALS] as const
+export const DESK_COUNTERS = ['joined', 'renewed', 'keys', 'log', ...REFUSALS] as const
 /** When one that finds its name taken may ask again. */
 const NAME_RETRY_MS = 2000
 
@@ -67,6 +68,7 @@ export class JoinDesk {
     const { reason } = answer
     this.counters[reason] += 1
     const { source } = caller
+    if (reason === 'no-log') return answer // a task that was forgotten is nothing to be told
     this.#options.onEvent?.({ type: 'refused', reason, text: text ?? answer.text, source })
     return answer
   }
@@ -79,6 +81,7 @@ export class JoinDesk {
     }
     const request = readRequest(line)
     if (request === null) return refuse('bad-request', 'that is no request that a tapmesh makes')
+    if (request.type === 'log') return this.#log(request, caller)
     const { authorityKey, secrets } = this.#options.identity()
     if (authorityKey === null || secrets === null) {
       return refuse('not-a-manager', 'this member is a worker; ask a manager')
@@ -88,6 +91,18 @@ export class JoinDesk {
     if ('type' in member) return member
     if (request.type === 'renew') return await this.#renew(request, member, caller, authorityKey)
     return { type: 'keys', ...this.#sharedWith(member) }
+  }
+
+  /** Any member answers that, but only to managers: what tasks say may be secret. */
+  async #log({ container, from, tail }: LogRequest, caller: Caller): Promise<Answer> {
+    const member = this.#memberOf(caller)
+    if ('type' in member) return member
+    if (member.role !== 'manager') {
+      return refuse('not-a-manager', 'only managers read the output of tasks of other nodes')
+    }
+    const part = await this.#options.readLog?.(container, from, tail) ?? null
+    if (part === null) return refuse('no-log', 'there is no such task here any more')
+    return { type: 'log', octets: base64(part.octets), next: part.next, isOver: part.isOver }
   }
 
   async #join(

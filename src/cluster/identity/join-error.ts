@@ -5,7 +5,7 @@ import { ConflictError, type Facts } from '../../base/errors.ts'
 export const REFUSALS = [
   'wrong-token', 'too-many-failures', 'bad-request', 'bad-proof', 'other-protocol', 'not-a-manager',
   'name-in-use', 'not-admitted', 'no-certificate', 'wrong-cluster', 'expired-certificate',
-  'removed-member', 'failed',
+  'removed-member', 'no-log', 'failed',
 ] as const
 export type Refusal = (typeof REFUSALS)[number]
 

@@ -1,6 +1,6 @@
 // The lines of the join protocol: JSON, one a line, over TLS 1.3. The member that was called says
-// hello; the caller asks for one thing; the member answers, and the connection ends. Everything
-// that comes is held to these shapes.
+// hello; the caller asks for one thing; the member answers, and the connection ends; output of
+// tasks may be asked for again and again. Everything that comes is held to these shapes.
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { RING_TEXT_LENGTH_MAX } from './keyring.ts'
@@ -18,6 +18,8 @@ export const EXPORTER_OCTETS = 32
 export const REQUEST_OCTETS_MAX = 4096
 /** Of hello and answer. */
 export const ANSWER_OCTETS_MAX = 65_536
+/** Of a task's output in one answer, which is a third longer in base 64. */
+export const LOG_OCTETS_MAX = 45_000
 export const ADDRESSES_MAX = 64
 /** From the connection to the last octet of the answer. */
 export const CONNECTION_TIMEOUT_MS = 10_000
@@ -57,7 +59,14 @@ const join = z.strictObject({
 })
 const renew = z.strictObject({ type: z.literal('renew'), ...keyRequest, address: z.ipv4() })
 const keys = z.strictObject({ type: z.literal('keys'), protocol, version })
-const request = z.discriminatedUnion('type', [join, renew, keys])
+/** A piece of a task's output, from octet `from` on, or from its last `tail` lines on. */
+const log = z.strictObject({
+  type: z.literal('log'), protocol, version,
+  container: z.string().regex(/^[0-9a-f]{64}$/),
+  from: z.int().min(0).nullable(),
+  tail: z.int().min(0).nullable(),
+})
+const request = z.discriminatedUnion('type', [join, renew, keys, log])
 
 /** Join secrets as digits of base 36; null for workers. */
 const secrets = z.strictObject({
@@ -79,6 +88,13 @@ const renewed = z.strictObject({
   type: z.literal('renewed'), certificate: base64(2048), ring, secrets,
 })
 const keysAnswer = z.strictObject({ type: z.literal('keys'), ring, secrets })
+const logAnswer = z.strictObject({
+  type: z.literal('log'),
+  octets: base64(LOG_OCTETS_MAX),
+  next: z.int().min(0),
+  /** Its task has ended, and no more will come. */
+  isOver: z.boolean(),
+})
 const refused = z.strictObject({
   type: z.literal('refused'),
   reason: z.enum(REFUSALS),
@@ -86,10 +102,11 @@ const refused = z.strictObject({
   /** It may be different then. */
   retryAfterMs: z.int().min(0).max(RETRY_MS_MAX).nullable(),
 })
-const answer = z.discriminatedUnion('type', [joined, renewed, keysAnswer, refused])
+const answer = z.discriminatedUnion('type', [joined, renewed, keysAnswer, logAnswer, refused])
 
 export type Hello = z.output<typeof hello>
 export type JoinRequest = z.output<typeof join>
+export type LogRequest = z.output<typeof log>
 export type RenewRequest = z.output<typeof renew>
 export type Request = z.output<typeof request>
 export type Answer = z.output<typeof answer>

@@ -1,5 +1,6 @@
 // The desk behind sockets: TLS 1.3 over streams that the mesh's listener hands over, because they
-// begin as TLS does. One request a connection, a few seconds for all of it.
+// begin as TLS does. One request a connection, except for the output of tasks, and a few seconds
+// for all of it.
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { formatPem } from './certificates.ts'
@@ -87,15 +88,18 @@ export class JoinServer {
     const source = plainAddress(socket.remoteAddress ?? '')
     const lines = new LineReader(socket, REQUEST_OCTETS_MAX)
     socket.write(writeLine(this.#desk.hello()))
-    const line = await lines.next()
-    if (line === null) {
-      this.counters.withoutRequest += 1
-      socket.destroy()
-      return
+    for (let isFirst = true; ; isFirst = false) {
+      const line = await lines.next()
+      if (line === null) {
+        if (isFirst) this.counters.withoutRequest += 1
+        socket.destroy()
+        return
+      }
+      const answer = await this.#desk.answer(line, { source, certificate, exporter })
+      this.counters.answered += 1
+      socket.write(writeLine(answer))
+      if (answer.type !== 'log') return void socket.end()
     }
-    const answer = await this.#desk.answer(line, { source, certificate, exporter })
-    this.counters.answered += 1
-    socket.end(writeLine(answer))
   }
 }
 

@@ -2,8 +2,18 @@ import test, { type ExecutionContext } from 'ava'
 import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { until } from './control.test-kit.ts'
-import { readTaskLog } from './task-log.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { readLogPart, readTaskLog } from './task-log.ts'
+
+const DEADLINE_MS = 10_000
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const endMs = performance.now() + DEADLINE_MS
+  while (!holds()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain for: ${what}`)
+    await delay(5)
+  }
+}
 
 async function folderOf(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tapmesh-log-'))
@@ -103,4 +113,19 @@ test('following stops when it is told to', async t => {
   abort()
   await t.throwsAsync(done, { name: 'AbortError' }, 'that is not taken for the end of the log')
   t.is(seen.text, 'x\n')
+})
+
+test('a log in pieces, from its start, from its tail, and on', async t => {
+  const path = await folderOf(t)
+  t.deepEqual(await readLogPart(path, null, null, 9), { octets: new Uint8Array(), next: 0 })
+  await writeFile(path, 'one\ntwo\nthree\n')
+  const text = async (from: number | null, tail: number | null, octetsMax = 100) => {
+    const { octets, next } = await readLogPart(path, from, tail, octetsMax)
+    return [Buffer.from(octets).toString(), next]
+  }
+  t.deepEqual(await text(null, null, 6), ['one\ntw', 6])
+  t.deepEqual(await text(6, null), ['o\nthree\n', 14])
+  t.deepEqual(await text(14, null), ['', 14])
+  t.deepEqual(await text(null, 1), ['three\n', 14])
+  t.deepEqual(await text(99, null), ['one\ntwo\nthree\n', 14], 'it was cut meanwhile')
 })

@@ -53,6 +53,26 @@ export async function* readTaskLog(reading: LogReading): AsyncGenerator<Buffer, 
   }
 }
 
+/**
+ * A piece of a log from `from` on; null: from the last `tailLines` lines on, or from its start.
+ * `next` is where the piece after it begins.
+ */
+export async function readLogPart(path: string, from: number | null, tailLines: number | null,
+  octetsMax: number): Promise<{ octets: Uint8Array; next: number }> {
+  const file = await openIfThere(path)
+  if (file === null) return { octets: new Uint8Array(), next: 0 }
+  try {
+    const { size } = await file.stat()
+    const start = from ?? (tailLines === null ? 0 : await startOfTail(file, tailLines))
+    const at = start > size ? 0 : start // it was cut
+    const part = Buffer.alloc(Math.min(octetsMax, size - at))
+    const { bytesRead } = await file.read(part, 0, part.length, at)
+    return { octets: part.subarray(0, bytesRead), next: at + bytesRead }
+  } finally {
+    await file.close()
+  }
+}
+
 /** Sends what is there now, and returns where it ended. */
 async function* readFrom(
   file: FileHandle, from: number, signal: AbortSignal,
