@@ -3,7 +3,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, ServiceView } from '../client.ts'
 import { complain, EXIT_FAILED, ExitError } from './failure.ts'
-import { timeText } from './service-inspection.ts'
 import { type Bar, isFailed, progressOf, STEPS, type Progress } from './service-progress.ts'
 
 const LOOK_MS = 200
@@ -65,7 +64,7 @@ async function follow(client: Client, { id, generation, spec }: ServiceView,
     const isOver = there !== null && nowMs - there >= watchMs
     screen?.show(progress, there === null ? ''
       : isOver ? 'verify: Service converged'
-        : `verify: Waiting ${timeText(watchMs)} to verify that tasks are stable...`)
+        : `verify: Waiting ${watchText(watchMs)} to verify that tasks are stable...`)
     if (progress.failure !== null) return progress.failure
     if (isOver) return null
     const text = JSON.stringify(progress)
@@ -74,6 +73,12 @@ async function follow(client: Client, { id, generation, spec }: ServiceView,
     if (mayStall && nowMs - seen.atMs > STALLED_MS) return progress.waiting
     await delay(LOOK_MS, undefined, { signal })
   }
+}
+
+/** Whole seconds, as Docker says it. */
+function watchText(watchMs: number): string {
+  const seconds = Math.ceil(watchMs / 1000)
+  return seconds === 1 ? '1 second' : `${seconds} seconds`
 }
 
 type Screen = { show(progress: Progress, verdict: string): void }

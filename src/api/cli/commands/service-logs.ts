@@ -6,7 +6,7 @@ import { complain } from '../failure.ts'
 import { SHORT_ID_LENGTH } from '../task-text.ts'
 import { addExample, wholeNumber } from '../words.ts'
 
-type Options = { follow?: boolean; tail?: number; raw?: boolean; trunc: boolean; taskIds: boolean }
+type Options = { follow?: boolean; tail?: number; raw?: boolean; trunc?: boolean; taskIds?: boolean }
 
 const TAIL_LINES_MAX = 1_000_000
 
@@ -36,6 +36,6 @@ export function define(command: Command): void {
 function prefixOf({ task, name, node }: Exclude<ServiceLogLine, { note: string }>,
   { raw, trunc, taskIds }: Options): string {
   if (raw === true) return ''
-  const id = !taskIds ? '' : `.${trunc ? task.slice(0, SHORT_ID_LENGTH) : task}`
-  return `${name}${id}@${node}    | `
+  const shown = trunc === false ? task : task.slice(0, SHORT_ID_LENGTH)
+  return `${name}${taskIds === false ? '' : `.${shown}`}@${node}    | `
 }
