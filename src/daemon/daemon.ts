@@ -90,7 +90,8 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     'daemon ready')
   const control = makeControl({
     core, cluster, networks, tasks, changes, version, startedAt: wallNow(), vteps: new Vteps(core),
-    attachments: new Attachments(core, networks, tasks), services: makeServices(core, tasks, version),
+    attachments: new Attachments(core, networks, tasks),
+    services: makeServices(core, tasks, version),
   })
   return {
     control,

@@ -6,7 +6,8 @@ import { complain } from '../failure.ts'
 import { SHORT_ID_LENGTH } from '../task-text.ts'
 import { addExample, wholeNumber } from '../words.ts'
 
-type Options = { follow?: boolean; tail?: number; raw?: boolean; trunc?: boolean; taskIds?: boolean }
+type Options = { follow?: boolean; tail?: number; raw?: boolean; trunc?: boolean
+  taskIds?: boolean }
 
 const TAIL_LINES_MAX = 1_000_000
 
