@@ -32,7 +32,7 @@ export type {
   ServiceView, UpdatePolicy,
 } from '../daemon/service-views.ts'
 export type {
-  NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,
+  NetworkConnect, NetworkCreate, NetworkPrune, NodeUpdate, TaskRun, VtepAdd,
 } from './schema.ts'
 export type { LogOptions } from './service-client.ts'
 export type { ServiceCreate, ServiceUpdate } from './service-schema.ts'

@@ -2,8 +2,9 @@
 import type {
   ClusterChangeView, ClusterView, NodeRole, NodeView, PeerView, PingView, TableRowView, TokenView,
 } from '../daemon/cluster-views.ts'
+import type { ServiceTaskView } from '../daemon/service-views.ts'
 import { type Ask, part, query } from './question.ts'
-import type { ClusterInit, ClusterJoin } from './schema.ts'
+import type { ClusterInit, ClusterJoin, NodeUpdate } from './schema.ts'
 
 /** A join waits for another machine, and perhaps for a node of the same name to be gone. */
 export const JOIN_TIMEOUT_MS = 90_000
@@ -38,6 +39,9 @@ export function makeClusterClient({ ask, get, post, remove, stream, timeoutMs }:
     rotateKeys: () => post<ClusterView>('/v1/cluster/keys/rotate', {}),
     nodes: () => get<NodeView[]>('/v1/nodes'),
     node: (which: string) => get<NodeView>(`/v1/nodes/${part(which)}`),
+    updateNode: (which: string, body: NodeUpdate) =>
+      post<NodeView>(`/v1/nodes/${part(which)}/update`, body),
+    nodeTasks: (which: string) => get<ServiceTaskView[]>(`/v1/nodes/${part(which)}/tasks`),
     removeNode: (which: string, force = false) =>
       remove(`/v1/nodes/${part(which)}${query({ force: force || undefined })}`),
     pingNode: (which: string, count: number) => ask<PingView>({

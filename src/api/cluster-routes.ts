@@ -3,7 +3,8 @@ import type { ClusterControl } from '../daemon/cluster-views.ts'
 import { answer, check } from './http.ts'
 import { bodyOf, letWait, type On, plain, sendLines } from './route.ts'
 import {
-  clusterInit, clusterJoin, clusterLeave, nodePing, nodeRemove, nothing, roleName,
+  clusterInit, clusterJoin, clusterLeave, nodePing, nodeRemove, nodeUpdate, nothing,
+  roleName,
 } from './schema.ts'
 
 export function addCluster(on: On, cluster: ClusterControl): void {
@@ -51,6 +52,11 @@ function addNodes(on: On, cluster: ClusterControl): void {
     const { force } = check(nodeRemove, query)
     await cluster.removeNode(params.node ?? '', force)
     answer(response, 204)
+  })
+  on('GET', '/v1/nodes/:node/tasks', plain(({ node }) => cluster.nodeTasks(node ?? '')))
+  on('POST', '/v1/nodes/:node/update', async exchange => {
+    const change = await bodyOf(exchange, nodeUpdate)
+    answer(exchange.response, 200, await cluster.updateNode(exchange.params.node ?? '', change))
   })
   on('GET', '/v1/nodes/:node/ping', async exchange => {
     const { count } = check(nodePing, exchange.query)

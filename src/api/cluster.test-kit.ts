@@ -3,6 +3,7 @@ import { ConflictError, NotFoundError } from '../base/errors.ts'
 import type {
   ClusterControl, ClusterView, NodeView, PeerView, TokenView,
 } from '../daemon/cluster-views.ts'
+import type { ServiceTaskView } from '../daemon/service-views.ts'
 
 const TOKEN = `TMTKN-1-${'0'.repeat(50)}-${'1'.repeat(25)}`
 export const NODE_IDS = ['n1aaaaaaaaaaaaaaaaaaaaaaa', 'n2bbbbbbbbbbbbbbbbbbbbbbb'] as const
@@ -40,6 +41,11 @@ export function makeFakeCluster(asked: string[]): ClusterControl {
     rotateKeys: async () => ({ ...needed(), keys: { generation: 4, rotatedAt: '2026-01-02' } }),
     nodes: () => nodes,
     node: which => findNode(nodes, which),
+    updateNode: async (which, change) => {
+      asked.push(`update node ${which} ${JSON.stringify(change)}`)
+      return findNode(nodes, which)
+    },
+    nodeTasks: which => [nodeTask(findNode(nodes, which))],
     removeNode: async (which, force) => {
       asked.push(`remove node ${findNode(nodes, which).name} ${force}`)
     },
@@ -64,7 +70,8 @@ export function makeFakeCluster(asked: string[]): ClusterControl {
 }
 
 function findNode(nodes: NodeView[], which: string): NodeView {
-  const found = nodes.find(node => node.name === which || node.id.startsWith(which))
+  const found = nodes.find(node => which === 'self' ? node.self
+    : node.name === which || node.id.startsWith(which))
   if (found === undefined) throw new NotFoundError(`there is no node "${which}"`)
   return found
 }
@@ -88,6 +95,15 @@ function nodeView(id: string, n: number): NodeView {
     availability: 'Active', managerStatus: n === 1 ? 'Leader' : '', version: '0.1.0',
     address: `192.168.56.1${n}`, mesh: `192.168.56.1${n}:7946`, epoch: 1, labels: {},
     joinedAt: '2026-01-01T00:00:00.000Z',
+  }
+}
+
+function nodeTask({ id, name }: NodeView): ServiceTaskView {
+  return {
+    id: 't'.repeat(25), service: 's'.repeat(25), slot: '1', name: 'web.1', node: { id, name },
+    generation: 1, command: ['whoami'], desired: 'running', state: 'running', error: '',
+    exitCode: null, container: null, createdAt: '2026-01-02T03:04:05.000Z',
+    stateAt: '2026-01-02T03:04:05.000Z', ports: [], isAway: false,
   }
 }
 

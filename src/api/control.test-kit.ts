@@ -77,9 +77,11 @@ export function makeFake(logPath: string): Fake {
   }
   const services = makeFakeServices(asked)
   const fake = { networks, vteps, tasks, services, asked, end, logPath }
+  const cluster = makeFakeCluster(asked)
+  const { status, ...control } = networkControl(fake)
   return { ...fake, control: {
-    ...networkControl(fake), ...attachmentControl(fake), ...taskControl(fake, waiting),
-    cluster: makeFakeCluster(asked),
+    ...control, ...attachmentControl(fake), ...taskControl(fake, waiting), cluster,
+    status: async () => ({ ...await status(), cluster: cluster.view() }),
     services: services.control, lb: makeFakeLb(asked),
   } }
 }

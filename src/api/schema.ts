@@ -155,6 +155,16 @@ export type ClusterJoin = z.input<typeof clusterJoin>
 /** POST /v1/cluster/leave */
 export const clusterLeave = z.strictObject({ force: z.boolean().default(false) })
 
+/** POST /v1/nodes/:node/update */
+export const nodeUpdate = z.strictObject({
+  availability: z.enum(['active', 'pause', 'drain'],
+    { error: 'an availability is "active", "pause" or "drain"' }).optional(),
+  labelsAdd: labels.optional(),
+  labelsRemove: z.array(text).max(LABELS_MAX).optional(),
+  role: z.enum(['worker', 'manager'], { error: 'a role is "worker" or "manager"' }).optional(),
+})
+export type NodeUpdate = z.input<typeof nodeUpdate>
+
 /** DELETE /v1/nodes/:node */
 export const nodeRemove = z.strictObject({ force: flag.default(false) })
 

@@ -22,6 +22,8 @@ export type SeenMember = Readonly<{
   epoch: number
 }>
 
+const AVAILABILITY = { active: 'Active', pause: 'Pause', drain: 'Drain' } as const
+
 type Whole = Readonly<{
   records: ClusterRecords
   nodeId: string
@@ -65,14 +67,16 @@ export function isPresent({ state }: Pick<SeenMember, 'state'>): boolean {
 
 function nodeView(whole: Whole, id: string, row: Known<NodeRow>, leader: string | null): NodeView {
   const self = id === whole.nodeId
+  const spec = whole.records.nodeSpecs.get(id)
   const member = whole.members.find(one => one.id === id)
   const ready = self || (member !== undefined && isPresent(member))
   return {
     id, self, name: row.name, role: row.role, status: ready ? 'Ready' : 'Down',
-    availability: 'Active',
+    availability: AVAILABILITY[spec?.availability ?? 'active'],
     managerStatus: row.role === 'worker' ? '' : !ready ? 'Unreachable'
       : id === leader ? 'Leader' : 'Reachable',
     version: row.version, address: row.address, mesh: `${row.address}:${row.meshPort}`,
-    joinedAt: row.joinedAt, epoch: self ? whole.epoch : member?.epoch ?? 0, labels: row.labels,
+    joinedAt: row.joinedAt, epoch: self ? whole.epoch : member?.epoch ?? 0, 
+    labels: { ...row.labels, ...spec?.labels },
   }
 }

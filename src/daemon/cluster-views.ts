@@ -1,6 +1,8 @@
 // What the daemon shows of its cluster, and what it can be asked to do with it. As in views.ts,
 // nothing here is a live object.
 
+import type { ServiceTaskView } from './service-views.ts'
+
 export type NodeRole = 'manager' | 'worker'
 
 export type ClusterView = {
@@ -28,7 +30,8 @@ export type NodeView = {
   self: boolean
   role: NodeRole
   status: 'Ready' | 'Down'
-  availability: 'Active'
+  /** What managers said of it: whether it gets tasks of services, keeps them, or loses them. */
+  availability: 'Active' | 'Pause' | 'Drain'
   /** "Leader" is the manager to which derived work falls: nobody was elected. */
   managerStatus: 'Leader' | 'Reachable' | 'Unreachable' | ''
   version: string
@@ -40,6 +43,14 @@ export type NodeView = {
   /** Unix seconds of its last start: tells one life of a node from the next. */
   epoch: number
   labels: Record<string, string>
+}
+
+/** What is absent stays. */
+export type NodeChange = {
+  availability?: 'active' | 'pause' | 'drain' | undefined
+  labelsAdd?: Record<string, string> | undefined
+  labelsRemove?: string[] | undefined
+  role?: NodeRole | undefined
 }
 
 export type PeerView = {
@@ -125,6 +136,10 @@ export interface ClusterControl {
   rotateKeys(): Promise<ClusterView>
   nodes(): NodeView[]
   node(which: string): NodeView
+  /** @throws ConflictError on a worker, or for another role: that stands in its certificate */
+  updateNode(which: string, change: NodeChange): Promise<NodeView>
+  /** The tasks of services on a node. */
+  nodeTasks(which: string): ServiceTaskView[]
   /** @throws ConflictError for a node that is alive, unless `force` is true */
   removeNode(which: string, force: boolean): Promise<void>
   peers(): PeerView[]

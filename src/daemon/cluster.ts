@@ -11,14 +11,17 @@ import { notInCluster } from './cluster-link.ts'
 import { clusterView, tableRows, tableSums } from './cluster-inspect.ts'
 import type { ClusterLife } from './cluster-life.ts'
 import { checkLeave, letGo, removeStore } from './cluster-leave.ts'
+import { nodeTasks, removeNode, updateNode } from './cluster-nodes.ts'
 import { nodeViews, peerViews } from './cluster-show.ts'
 import type {
-  ClusterChangeView, ClusterControl, ClusterView, InitSpec, JoinSpec, NodeRole, NodeView, PeerView,
+  ClusterChangeView, ClusterControl, ClusterView, InitSpec, JoinSpec, NodeChange, NodeRole,
+  NodeView, PeerView,
   PingView, TableRowView, TokenView,
 } from './cluster-views.ts'
 import { Watchers } from './cluster-watch.ts'
 import { Exclusive } from './exclusive.ts'
 import { setPathMtu } from './path-mtu.ts'
+import type { ServiceTaskView } from './service-views.ts'
 
 const CLUSTER_NAME = 'tapmesh'
 /** The others hear the goodbye within this time, or find out by themselves. */
@@ -131,19 +134,18 @@ export class Cluster implements ClusterControl {
     return findNamed('node', nodes, which)
   }
 
+  async updateNode(which: string, change: NodeChange): Promise<NodeView> {
+    const { id } = this.node(which)
+    updateNode(this.#needed(), this.node(id), change)
+    return this.node(id)
+  }
+
+  nodeTasks(which: string): ServiceTaskView[] {
+    return nodeTasks(this.#needed(), this.node(which))
+  }
+
   async removeNode(which: string, force: boolean): Promise<void> {
-    const life = this.#needed()
-    life.checkManager('remove nodes')
-    const node = this.node(which)
-    if (node.self) {
-      throw new ConflictError('this node cannot remove itself; use: tapmesh leave',
-        { node: node.name })
-    }
-    if (node.status === 'Ready' && !force) {
-      throw new ConflictError(`node ${node.name} is alive; let it leave with: tapmesh leave, `
-        + 'or shut it out with --force', { node: node.name })
-    }
-    await life.trust.shutOut(node)
+    await removeNode(this.#needed(), this.node(which), force)
   }
 
   peers(): PeerView[] {

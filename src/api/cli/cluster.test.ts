@@ -52,7 +52,10 @@ test('node ls has the columns of Docker; inspect and rm', async t => {
     'n2bbbbbbbbbbbbbbbbbbbbbbb     node2      Ready    Active                          0.1.0', '',
   ].join('\n'))
   t.is((await run('node', 'ls', '-q')).stdout.split('\n').length, 3)
-  t.like(JSON.parse((await run('node', 'inspect', 'n2')).stdout)[0], { name: 'node2' })
+  t.like(JSON.parse((await run('node', 'inspect', 'n2')).stdout)[0], {
+    Self: false, Spec: { Labels: {}, Role: 'worker', Availability: 'active' },
+    Description: { Hostname: 'node2' }, Status: { State: 'ready', Addr: '192.168.56.12' },
+  })
   t.is((await run('node', 'rm', '-f', 'node2')).stdout, 'node2\n')
   t.is(asked.at(-1), 'remove node node2 true')
 })

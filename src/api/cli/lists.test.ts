@@ -26,6 +26,14 @@ test('ps: templates and filters', async t => {
   t.is((await run('ps', '-q', '-f', 'status=exited', '-f', 'name=none')).stdout, '')
 })
 
+test('ps: labels', async t => {
+  const { run } = await lab(t)
+  await run('run', '-d', '--network', 'mynet', '-l', 'team=blue', '--name', 'blue', 'x')
+  t.is((await run('ps', '--filter', 'label=team=blue', '--format', '{{.Names}} {{.Label "team"}}'))
+    .stdout, 'blue blue\n')
+  t.is((await run('ps', '-q', '--filter', 'label=team=red')).stdout, '')
+})
+
 test('node ls: the mark is no part of an id', async t => {
   const { run } = await lab(t)
   const format = '{{.ID}}{{if .Self}} self{{end}}'

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { TaskView } from '../../client.ts'
 import { clientOf, addSocketOption } from '../connect.ts'
 import { elapsedText } from '../ago.ts'
-import { beginning, exactly, part } from '../filters.ts'
+import { beginning, exactly, labelled, labelsText, part } from '../filters.ts'
 import { addListOptions, type Listing, type ListOptions, printList } from '../listing.ts'
 import { commandText, isLive, shortId, taskStatus } from '../task-text.ts'
 import { addExample } from '../words.ts'
@@ -18,6 +18,7 @@ const LISTING: Listing<TaskView> = {
     RunningFor: { heading: 'CREATED',
       of: ({ createdAt }, { nowMs }) => `${elapsedText(createdAt, nowMs)} ago` },
     Status: { heading: 'STATUS', of: (task, { nowMs }) => taskStatus(task, nowMs) },
+    Labels: { heading: 'LABELS', of: ({ labels }) => labelsText(labels) },
     State: { heading: 'STATE', of: ({ state }) => state },
     Netns: { heading: 'NETNS', of: ({ netns }) => netns },
     Networks: { heading: 'NETWORKS',
@@ -29,6 +30,7 @@ const LISTING: Listing<TaskView> = {
   quiet: 'ID',
   filters: {
     id: beginning(({ id }) => id),
+    label: labelled(({ labels }) => labels),
     name: part(({ name }) => name),
     network: { passes: ({ endpoints }, value) =>
       endpoints.some(({ network }) => network === value) },
@@ -36,6 +38,7 @@ const LISTING: Listing<TaskView> = {
     exited: { passes: ({ state, exitCode }, value) =>
       state === 'exited' && String(exitCode) === value },
   },
+  labels: ({ labels }) => labels,
 }
 
 type Options = ListOptions & { all?: boolean }
@@ -49,7 +52,8 @@ export function define(command: Command): void {
   })
   addSocketOption(command)
   addExample(command, 'tapmesh ps -a', 'tapmesh rm -f $(tapmesh ps -aq)',
-    "tapmesh ps --format '{{.Names}}: {{.Addresses}}'")
+    "tapmesh ps --format '{{.Names}}: {{.Addresses}}'",
+    'tapmesh ps -q --filter label=com.docker.swarm.service.name=web')
 }
 
 /** Who asks for a state, or for an exit code, is shown those that have it. */
