@@ -68,9 +68,15 @@ export function endpointFacts(records: ClusterRecords): EndpointFact[] {
 export function serviceFactsOf({ records, isCaughtUp }: ClusterLink): ServiceFacts {
   return {
     nodes: nodeFacts(records), services: serviceFacts(records), tasks: taskFacts(records),
-    rollouts: records.rollouts, rows: records.services, leases: records.leases,
-    networks: records.networks, isCaughtUp,
+    rollouts: plainRows(records.rollouts), rows: plainRows(records.services),
+    leases: records.leases, networks: records.networks, isCaughtUp,
   }
+}
+
+/** The rows alone, as they are written again with a change: without when, and by whom. */
+function plainRows<T>(rows: ReadonlyMap<string, Known<T>>): Map<string, T> {
+  return new Map([...rows].map(([key, { key: _, hidden: __, stamp: ___, writer: ____, ...row }]) =>
+    [key, row as T]))
 }
 
 /** Who is to be found where at this moment. */
