@@ -8,6 +8,7 @@ import type {
   LearnedView, NetworkServiceView, NetworkView, StatusView, TaskView, VtepView, WaitView,
 } from '../daemon/views.ts'
 import { makeClusterClient } from './cluster-client.ts'
+import { makeDnsClient } from './dns-client.ts'
 import { makeLbClient } from './lb-client.ts'
 import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
 import type {
@@ -26,6 +27,7 @@ export type {
 export type {
   BackendView, BalancedView, FlowsView, FlowView, LbRuleView,
 } from '../daemon/lb-views.ts'
+export type { DnsNameView, DnsWhyView } from '../daemon/dns-views.ts'
 export type { TableView } from './cluster-client.ts'
 export type {
   PublishedPort, ServiceChanged, ServiceLogLine, ServiceSpec, ServiceTaskView, ServiceUpdateView,
@@ -63,6 +65,7 @@ export function makeClient(options: ClientOptions = {}) {
     ...makeClusterClient(asking),
     ...makeServiceClient(asking),
     ...makeLbClient(asking),
+    ...makeDnsClient(asking),
     status: () => get<StatusView>('/v1/status'),
     networks: () => get<NetworkView[]>('/v1/networks'),
     network: (which: string) => get<NetworkView>(`/v1/networks/${part(which)}`),

@@ -11,6 +11,7 @@ import type {
 } from '../daemon/views.ts'
 import { makeClient, type Client } from './client.ts'
 import { makeFakeCluster } from './cluster.test-kit.ts'
+import { fakeDns } from './dns.test-kit.ts'
 import { makeFakeLb } from './lb.test-kit.ts'
 import { startServer } from './server.ts'
 import { type FakeServices, makeFakeServices } from './service.test-kit.ts'
@@ -82,13 +83,13 @@ export function makeFake(logPath: string): Fake {
   return { ...fake, control: {
     ...control, ...attachmentControl(fake), ...taskControl(fake, waiting), cluster,
     status: async () => ({ ...await status(), cluster: cluster.view() }),
-    services: services.control, lb: makeFakeLb(asked),
+    services: services.control, lb: makeFakeLb(asked), dns: fakeDns,
   } }
 }
 
 type Memory = Omit<Fake, 'control'>
 type AttachmentPart = 'networkServices' | 'connectTask' | 'disconnectTask' | 'pruneNetworks'
-type TaskPart = 'cluster' | 'services' | 'lb' | 'tasks' | 'task' | 'runTask' | 'killTask'
+type TaskPart = 'cluster' | 'dns' | 'services' | 'lb' | 'tasks' | 'task' | 'runTask' | 'killTask'
   | 'stopTask' | 'removeTask' | 'waitTask' | 'taskLogPath'
 
 function find<T extends { id: string; name: string }>(all: T[], which: string, kind: string): T {
@@ -190,7 +191,7 @@ function attachmentControl({ networks, tasks, asked }: Memory): Pick<Control, At
 
 function taskControl(
   { tasks, asked, end, logPath, networks }: Memory, waiting: Map<string, ((v: WaitView) => void)[]>,
-): Pick<Control, Exclude<TaskPart, 'cluster' | 'services' | 'lb'>> {
+): Pick<Control, Exclude<TaskPart, 'cluster' | 'dns' | 'services' | 'lb'>> {
   return {
     tasks: () => tasks,
     task: which => find(tasks, which, 'task'),

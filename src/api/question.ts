@@ -6,6 +6,10 @@ export const GRACE_MS_MAX = 3_600_000
 /** The longest delay between tasks, or watch over them, that can be asked for: a week. */
 export const DURATION_MS_MAX = 604_800_000
 
+/** Records of DNS that `dns why` asks for. */
+export const DNS_TYPES = ['A', 'AAAA', 'ANY', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT'] as
+  const
+
 export type Ask = {
   method: 'GET' | 'POST' | 'DELETE'
   path: string

@@ -7,6 +7,7 @@ import findMyWay from 'find-my-way'
 import type { Control } from '../daemon/views.ts'
 import { NotFoundError } from '../base/errors.ts'
 import { addCluster } from './cluster-routes.ts'
+import { addDns } from './dns-routes.ts'
 import { MethodError, answer, check } from './http.ts'
 import { addLb } from './lb-routes.ts'
 import { addNetworks } from './network-routes.ts'
@@ -38,6 +39,7 @@ export function makeRoutes(control: Control): Routes {
   addCluster(on, control.cluster)
   addServices(on, control.services)
   addLb(on, control.lb)
+  addDns(on, control.dns)
   return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
 }
 

@@ -8,6 +8,7 @@ import { formatIpv4, formatMac } from '../base/text.ts'
 import type { Attachments } from './attachments.ts'
 import type { ClusterControl } from './cluster-views.ts'
 import type { Core } from './core.ts'
+import { makeDnsControl } from './dns-control.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import { makeLb } from './lb.ts'
@@ -65,6 +66,7 @@ export function makeControl(parts: ControlParts): Control {
     cluster,
     services,
     lb: makeLb(core),
+    dns: makeDnsControl(core, tasks),
   }
 }
 

@@ -6,7 +6,8 @@ import { type NetworkNames, namesOf } from '../cluster/services/names-index.ts'
 import { clusterDirectory } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
-import type { State, TaskRecord } from './state.ts'
+import type { NamedTask } from './dns-task.ts'
+import type { State } from './state.ts'
 
 /** Addresses of it are given to nodes and to what is published; nothing has a name there. */
 const NAMELESS_NETWORK = 'ingress'
@@ -35,7 +36,7 @@ export class NameDirectory {
   }
 
   /** What the task may ask about: its networks, in the order of its interfaces. */
-  askerOf(task: Pick<TaskRecord, 'endpoints'>): Asker {
+  askerOf(task: NamedTask): Asker {
     return {
       networks: task.endpoints.flatMap(({ network }) => this.#names(network) ?? []),
       others: () => this.networks(),
@@ -49,7 +50,7 @@ export class NameDirectory {
   }
 
   /** Of a task whose networks are all internal, nothing leaves the cluster. */
-  mayAskOutside(task: Pick<TaskRecord, 'endpoints'>): boolean {
+  mayAskOutside(task: NamedTask): boolean {
     const networks = this.#owner.link?.records.networks
     return task.endpoints.some(({ network }) => networks?.get(network)?.internal !== true)
   }

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Note } from '../cluster/services/names-answer.ts'
 import {
-  CLASS_IN, type Query, RCODES, type Rcode, TYPE_SOA, writeQuery, writeReply,
+  CLASS_IN, type Query, RCODES, rcodeText, TYPE_SOA, writeQuery, writeReply,
 } from '../cluster/services/names-message.ts'
 import { isGood, replyFor, type UpstreamReply } from '../cluster/services/names-upstream.ts'
 import { DnsCache } from './dns-cache.ts'
@@ -190,9 +190,4 @@ function ceilingOf(query: Query, below: string): Query {
   const label = Buffer.from(below, 'latin1')
   const question = Buffer.from([label.length, ...label, 0, 0, TYPE_SOA, 0, CLASS_IN])
   return { ...query, name: below, type: TYPE_SOA, class: CLASS_IN, edns: null, question }
-}
-
-function rcodeText(rcode: number): string {
-  const named = (Object.keys(RCODES) as Rcode[]).find(name => RCODES[name] === rcode)
-  return named ?? `rcode ${rcode}`
 }

@@ -11,7 +11,6 @@ import type { DnsCounts } from './dns-counts.ts'
 import type { NameDirectory } from './dns-directory.ts'
 import type { Forwarder, Way } from './dns-forwarder.ts'
 import type { HostResolver } from './dns-host.ts'
-import type { TaskRecord } from './state.ts'
 
 /** Questions of one task in a second; the rest is dropped, so that it takes no time from others. */
 export const QUERIES_PER_SECOND_MAX = 5000
@@ -27,8 +26,8 @@ export type NameParts = Readonly<{
   host: Pick<HostResolver, 'search'>
 }>
 
-/** Of a task, as far as its names go. */
-export type NamedTask = Pick<TaskRecord, 'endpoints'>
+/** A task, as far as its names go: the networks of its interfaces, in their order. */
+export type NamedTask = Readonly<{ endpoints: readonly Readonly<{ network: string }>[] }>
 
 export class TaskNames {
   readonly #parts: NameParts

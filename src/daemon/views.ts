@@ -1,6 +1,7 @@
 // What the daemon shows to people and programs, and what it can be asked to do. The API serves
 // exactly these shapes; nothing here is a live object.
 import type { ClusterControl, ClusterView } from './cluster-views.ts'
+import type { DnsControl } from './dns-views.ts'
 import type { LbControl } from './lb-views.ts'
 import type { ServiceControl } from './service-views.ts'
 import type { TaskRecord, TaskService } from './state.ts'
@@ -224,4 +225,5 @@ export interface Control {
   readonly cluster: ClusterControl
   readonly services: ServiceControl
   readonly lb: LbControl
+  readonly dns: DnsControl
 }

@@ -17,6 +17,7 @@ const GROUPS: readonly (readonly [word: string, summary: string])[] = [
   ['vtep', 'Manage the remote VTEPs that are named by hand'],
   ['fdb', 'Show where MAC addresses were learned'],
   ['lb', 'Show what this node balances'],
+  ['dns', 'Show names, and how they are answered'],
 ]
 
 const COMMANDS: readonly Row[] = [
@@ -76,6 +77,8 @@ const COMMANDS: readonly Row[] = [
   ['lb rules', 'List what is balanced by which service', () => import('./commands/lb-rules.ts')],
   ['lb flows', 'List connections through virtual addresses',
     () => import('./commands/lb-flows.ts')],
+  ['dns ls', 'List the names that tasks can ask for', () => import('./commands/dns-ls.ts')],
+  ['dns why', 'Show how the answer to a name comes about', () => import('./commands/dns-why.ts')],
   ['run', 'Run a command in a network namespace of its own', () => import('./commands/run.ts')],
   ['exec', 'Run a command beside a task, in its namespaces', () => import('./commands/exec.ts')],
   ['ps', 'List tasks', () => import('./commands/ps.ts')],

@@ -42,6 +42,11 @@ export const RCODES = {
 } as const
 export type Rcode = keyof typeof RCODES
 
+export function rcodeText(rcode: number): string {
+  const named = (Object.keys(RCODES) as Rcode[]).find(name => RCODES[name] === rcode)
+  return named ?? `rcode ${rcode}`
+}
+
 export type Edns = Readonly<{ datagramOctets: number; isDnssecOk: boolean }>
 
 export type Query = Readonly<{

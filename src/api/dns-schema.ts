@@ -1,0 +1,17 @@
+// Shapes of questions about names.
+import { z } from 'zod'
+import { DNS_TYPES } from './question.ts'
+
+const task = z.string().min(1).max(128).optional()
+const MESSAGE = 'a name has parts of 1 to 63 characters, with dots between them, and at most 253'
+
+/** GET /v1/dns/why */
+export const dnsWhy = z.strictObject({
+  name: z.string(MESSAGE).max(254, MESSAGE)
+    .regex(/^[^\s.]{1,63}(\.[^\s.]{1,63})*\.?$/, MESSAGE),
+  type: z.enum(DNS_TYPES, `the types are ${DNS_TYPES.join(', ')}`).optional(),
+  task,
+})
+
+/** GET /v1/dns/names */
+export const dnsNames = z.strictObject({ task })
