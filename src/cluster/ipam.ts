@@ -50,8 +50,6 @@ export class AddressPool {
   readonly #taken = new Set<number>()
   /** Freed address -> end of its rest. */
   readonly #resting = new Map<number, number>()
-  /** Those of the taken ones that other nodes have given. */
-  readonly #elsewhere = new Set<number>()
   readonly #restMs: number
 
   /**
@@ -127,25 +125,6 @@ export class AddressPool {
   release(address: number, nowMs: number): void {
     this.#wake(nowMs)
     if (this.#taken.delete(address)) this.#resting.set(address, nowMs + this.#restMs)
-  }
-
-  /**
-   * The addresses that other nodes have given, all of them. One that is no longer among them rests;
-   * one that is taken here as well is left to whoever settles such conflicts.
-   */
-  setElsewhere(addresses: ReadonlySet<number>, nowMs: number): void {
-    for (const address of this.#elsewhere) {
-      if (addresses.has(address)) continue
-      this.#elsewhere.delete(address)
-      this.release(address, nowMs)
-    }
-    for (const address of addresses) {
-      if (this.#elsewhere.has(address) || this.#taken.has(address)) continue
-      if (!cidrHas(this.subnet, address) || this.#taken.size >= POOL_TAKEN_MAX) continue
-      this.#resting.delete(address)
-      this.#elsewhere.add(address)
-      this.#taken.add(address)
-    }
   }
 
   has(address: number): boolean {

@@ -5,10 +5,11 @@ import { ConflictError, LimitError, NotFoundError } from '../base/errors.ts'
 import { macOfAddress, parseIpv4 } from '../base/text.ts'
 import type { Core } from './core.ts'
 import { netnsOf, removeEndpoint } from './endpoints.ts'
+import type { Attachment } from './lease-desk.ts'
 import type { Networks } from './networks.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 import type { Tasks } from './tasks.ts'
-import type { ConnectSpec, TaskView } from './views.ts'
+import type { TaskView } from './views.ts'
 
 export const NETWORKS_PER_TASK_MAX = 8
 
@@ -32,7 +33,7 @@ export class Attachments {
   }
 
   /** A change: it is called in its turn. */
-  async connect(which: string, { task: name, address }: ConnectSpec): Promise<TaskView> {
+  async connect(which: string, name: string, wanted: Attachment): Promise<TaskView> {
     const network = this.#networks.find(which)
     this.checkAttachable(network.id)
     const task = this.#livingTask(name)
@@ -44,7 +45,7 @@ export class Attachments {
       throw new LimitError(`task "${task.name}" is in ${NETWORKS_PER_TASK_MAX} networks, which is `
         + 'the most it can have', { task: task.name })
     }
-    const endpoint = this.#plan(task, network, address)
+    const endpoint = this.#plan(task, network, wanted)
     task.endpoints.push(endpoint)
     try {
       this.#core.save()
@@ -87,14 +88,14 @@ export class Attachments {
   }
 
   /** The interface is the first of eth0, eth1, … that the task does not have. */
-  #plan(task: TaskRecord, network: NetworkRecord, wanted: string | undefined): EndpointRecord {
+  #plan(task: TaskRecord, network: NetworkRecord, wanted: Attachment): EndpointRecord {
     const used = new Set(task.endpoints.map(endpoint => endpoint.interface))
     let n = 0
     while (used.has(`eth${n}`)) n++
     const port = this.#core.nextPort([])
-    const address = this.#networks.takeAddress(network, wanted)
+    const { address, lease } = this.#networks.takeAddress(network, wanted)
     return {
-      ...port, address, network: network.id, interface: `eth${n}`, lease: null,
+      ...port, address, lease, network: network.id, interface: `eth${n}`,
       mac: macOfAddress(parseIpv4(address)),
     }
   }

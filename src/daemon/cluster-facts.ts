@@ -6,7 +6,7 @@ import type {
 import { isHeld } from '../cluster/services/leases.ts'
 import type { ServiceFacts } from '../cluster/services/orders.ts'
 import {
-  leaseKey, type NodeSpecRow, type ServiceRow, type ServiceTaskRow,
+  leaseKey, type LeaseRow, type NodeSpecRow, type ServiceRow, type ServiceTaskRow,
 } from '../cluster/services/rows.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { ClusterRecords, Known } from './cluster-records.ts'
@@ -50,6 +50,11 @@ export function tasksOf(records: ClusterRecords, nodeId: string): Map<string, Se
     .map(({ id, node: _, isHidden: __, ...row }) => [id, row]))
 }
 
+/** The leases that their holders may use, by leaseKey(). */
+export function heldLeases(records: ClusterRecords): Map<string, Known<LeaseRow>> {
+  return new Map([...records.leases].filter(([, lease]) => isHeld(lease)))
+}
+
 /** Tasks of all nodes, those of nodes that are not here among them. */
 export function taskFacts(records: ClusterRecords): TaskFact[] {
   return [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
@@ -69,7 +74,7 @@ export function serviceFactsOf({ records, isCaughtUp }: ClusterLink): ServiceFac
   return {
     nodes: nodeFacts(records), services: serviceFacts(records), tasks: taskFacts(records),
     rollouts: plainRows(records.rollouts), rows: plainRows(records.services),
-    leases: records.leases, networks: records.networks, isCaughtUp,
+    leases: heldLeases(records), networks: records.networks, isCaughtUp,
   }
 }
 

@@ -15,7 +15,7 @@ import type { ClusterRows, RemoteEndpoint } from './cluster-rows.ts'
 import type { SeenMember } from './cluster-show.ts'
 import { ClusterTrust } from './cluster-trust.ts'
 import { proofOf, rowFault } from './row-proof.ts'
-import { endpointWrites, losers, renumber } from './shared-endpoints.ts'
+import { endpointWrites } from './shared-endpoints.ts'
 import {
   encodeRow, type EndpointRow, nodeKey, type NodeRow, ownerOf, SHARED_TABLES, TABLE_NODE,
 } from './shared-rows.ts'
@@ -93,6 +93,10 @@ export class ClusterLife implements ClusterLink {
       .map(member => ({ ...member, pathMtuOctets: this.paths.mtuTo(member.name) }))
   }
 
+  get isManager(): boolean {
+    return this.identity.certificate.role === 'manager'
+  }
+
   get isSplit(): boolean {
     return this.node.members().some(member => member.state === 'dead' && member.id !== null)
   }
@@ -118,7 +122,7 @@ export class ClusterLife implements ClusterLink {
 
   /** @throws ConflictError on a worker */
   checkManager(what: string): void {
-    if (this.identity.certificate.role === 'manager') return
+    if (this.isManager) return
     const managers = [...this.records.nodes.values()]
       .filter(node => node.role === 'manager' && !node.hidden).map(node => node.name)
     throw new ConflictError(`this node is a worker, and only managers ${what}; `
@@ -213,10 +217,8 @@ export class ClusterLife implements ClusterLink {
     try {
       const { core, shared } = this.#host
       shared.follow(this)
-      shared.followAddresses(this)
       core.publish()
       for (const follow of this.#host.followers) follow(this)
-      if (losers(core, this).length > 0) this.#settle()
     } finally {
       this.#isFollowing = false
     }
@@ -226,16 +228,6 @@ export class ClusterLife implements ClusterLink {
     if (left !== null) this.trust.desk.freeName(left)
     this.paths.follow(this.node.members())
     setImmediate(() => this.#follow())
-  }
-
-  /** Endpoints of ours that have the address of an earlier one get another. */
-  #settle(): void {
-    const { changes, core, log, networks } = this.#host
-    void changes.run(async () => {
-      for (const [task, endpoint] of losers(core, this)) {
-        await renumber(core, networks, task, endpoint)
-      }
-    }).catch(error => log.error({ err: error }, 'an address that was given twice is kept'))
   }
 }
 

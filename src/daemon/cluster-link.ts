@@ -13,6 +13,8 @@ export interface ClusterLink {
   /** By which other nodes know this one, and it them. */
   readonly identity: Identity
   readonly records: ClusterRecords
+  /** It may write signed rows. */
+  readonly isManager: boolean
   /** A member is missing: it may live on, and decide things on its side of a split. */
   readonly isSplit: boolean
   /** The tables were found equal with those of another node, or this one begins the cluster. */

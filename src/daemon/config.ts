@@ -7,6 +7,7 @@ import { ConfigError } from '../base/errors.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../base/log.ts'
 import { tryIpv4 } from '../base/text.ts'
 import { FLOWS_DEFAULT, FLOWS_MAX } from '../path/flow-memory.ts'
+import { REST_MS } from '../cluster/ipam.ts'
 import { WORKERS_MAX } from '../path/steering.ts'
 
 export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
@@ -70,6 +71,10 @@ const file = z.strictObject({
     level: z.enum(LOG_LEVELS).default('info'),
     format: z.enum(LOG_FORMATS).default('auto'),
   }).default({ level: 'info', format: 'auto' }),
+  addresses: z.strictObject({
+    /** A freed address is not given again for so long. Set it alike on all managers. */
+    restSeconds: z.number().min(1).max(86_400).default(REST_MS / 1000),
+  }).default({ restSeconds: REST_MS / 1000 }),
   tasks: z.strictObject({
     /** A task's log is cut when it is longer; the last part is kept beside it. */
     logOctetsMax: z.int().min(65_536).max(2 ** 40).default(10_485_760),
@@ -85,6 +90,7 @@ export type Config = Readonly<{
   plane: File['plane']
   paths: { run: string; state: string; socket: string; pidFile: string }
   log: File['log']
+  addresses: File['addresses']
   tasks: File['tasks']
 }>
 
@@ -113,7 +119,7 @@ export function parseConfig(text: string, where: string): Config {
     const faults = result.error.issues.map(issue => faultText(issue))
     throw new ConfigError(`${where}: ${faults.join('; ')}`, { path: where, faults: faults.length })
   }
-  const { node, underlay, mesh, plane, paths, log, tasks } = result.data
+  const { node, underlay, mesh, plane, paths, log, addresses, tasks } = result.data
   return {
     node: { name: node.name ?? hostname() },
     underlay,
@@ -121,13 +127,14 @@ export function parseConfig(text: string, where: string): Config {
     plane,
     paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
     log,
+    addresses,
     tasks,
   }
 }
 
 /** What of a changed configuration only a restart brings: the paths of the values, dotted. */
 export function needsRestart(before: Config, after: Config): string[] {
-  const parts = ['node', 'underlay', 'mesh', 'plane', 'paths'] as const
+  const parts = ['node', 'underlay', 'mesh', 'plane', 'paths', 'addresses'] as const
   return parts.flatMap(part => {
     const old = before[part] as Record<string, unknown>
     const now = after[part] as Record<string, unknown>

@@ -12,6 +12,7 @@ import { makeDnsControl } from './dns-control.ts'
 import { netnsOf } from './endpoints.ts'
 import type { Exclusive } from './exclusive.ts'
 import { makeLb } from './lb.ts'
+import type { LeaseDesk } from './lease-desk.ts'
 import { pruneNetworks } from './network-prune.ts'
 import { networkServices } from './network-users.ts'
 import type { Networks } from './networks.ts'
@@ -30,12 +31,13 @@ export type ControlParts = {
   tasks: Tasks
   attachments: Attachments
   changes: Exclusive
+  desk: LeaseDesk
   version: string
   startedAt: string
 }
 
 export function makeControl(parts: ControlParts): Control {
-  const { attachments, cluster, core, networks, services, vteps, tasks, changes } = parts
+  const { attachments, changes, cluster, core, desk, networks, services, tasks, vteps } = parts
   return {
     status: () => statusOf(parts),
     networks: () => networks.list(),
@@ -43,7 +45,8 @@ export function makeControl(parts: ControlParts): Control {
     createNetwork: spec => changes.run(() => networks.create(spec)),
     removeNetwork: which => changes.run(() => networks.remove(which)),
     networkServices: which => networkServices(core, networks.find(which)),
-    connectTask: (which, spec) => changes.run(() => attachments.connect(which, spec)),
+    connectTask: (which, { address, task }) => desk.with([{ network: which, address }], ([given]) =>
+      changes.run(() => attachments.connect(which, task, given!))),
     disconnectTask: (which, task) => changes.run(() => attachments.disconnect(which, task)),
     pruneNetworks: spec => changes.run(() => pruneNetworks(core, networks, spec)),
     vteps: () => vteps.list(),
@@ -52,10 +55,11 @@ export function makeControl(parts: ControlParts): Control {
     learned: () => learnedOf(core),
     tasks: () => tasks.list(),
     task: which => tasks.view(which),
-    runTask: spec => changes.run(() => {
+    runTask: async spec => {
       for (const { network } of spec.networks) attachments.checkAttachable(network)
-      return tasks.run(spec)
-    }),
+      return desk.with(spec.networks, given =>
+        changes.run(() => tasks.run({ ...spec, networks: given })))
+    },
     killTask: async (which, signal) => tasks.signal(which, signal),
     stopTask: (which, graceMs) => tasks.stop(which, graceMs),
     // Both may have to wait for a process to end, and that end takes its turn in the queue: so they

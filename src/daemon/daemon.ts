@@ -18,6 +18,7 @@ import { makeControl } from './control.ts'
 import { Core } from './core.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
+import { Leases } from './leases.ts'
 import { Networks } from './networks.ts'
 import type { OnPortDead } from './packet-worker.ts'
 import { Reconciler, takeUp } from './reconcile.ts'
@@ -82,16 +83,17 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   core.publish()
   await changes.run(() => takeUp(core, tasks))
   const version = readVersion()
-  const { cluster, agent } = makeCluster(core, networks, tasks, changes, host, version)
+  const leases = new Leases(core, networks, changes, systemClock)
+  const { cluster, agent } = makeCluster({ core, networks, tasks, changes, leases, host, version })
   await stoppingOn(cluster.start(), tunnel)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()
   log.info({ underlay: underlay.address, device: underlay.device, port: config.underlay.port },
     'daemon ready')
   const control = makeControl({
-    core, cluster, networks, tasks, changes, version, startedAt: wallNow(), vteps: new Vteps(core),
+    core, cluster, desk: leases.desk, networks, tasks, changes, version, startedAt: wallNow(),
+    vteps: new Vteps(core), services: makeServices(core, tasks, version),
     attachments: new Attachments(core, networks, tasks),
-    services: makeServices(core, tasks, version),
   })
   return {
     control,
@@ -101,6 +103,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     stop: async () => {
       reconciler.stop()
       agent.stop()
+      leases.close()
       await cluster.stop()
       await changes.close(() => tunnel.stop())
       core.dns.close()
@@ -118,14 +121,25 @@ function wallNow(): string {
   return new Date(systemClock.wallMs()).toISOString()
 }
 
+type ClusterParts = Readonly<{
+  core: Core
+  networks: Networks
+  tasks: Tasks
+  changes: Exclusive
+  leases: Leases
+  host: Rtnetlink
+  version: string
+}>
+
 /** The cluster, and who follows its rows. */
-function makeCluster(core: Core, networks: Networks, tasks: Tasks, changes: Exclusive,
-  host: Rtnetlink, version: string): { cluster: Cluster; agent: ServiceAgent } {
+function makeCluster({ changes, core, host, leases, networks, tasks, version }: ClusterParts,
+): { cluster: Cluster; agent: ServiceAgent } {
   const { log } = core
   const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
   const cluster = new Cluster({
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
-    version, followers: [link => agent.follow(link)], leavers: [() => agent.leave()],
+    version, followers: [() => leases.follow(), link => agent.follow(link)],
+    leavers: [() => agent.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
     readLog: makeLogReader(tasks),
   })

@@ -17,8 +17,9 @@ import { NETWORKS_MAX } from '../path/image.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
 import { encodeRow, networkIdOf, TABLE_NETWORK } from './shared-rows.ts'
 import type { Core } from './core.ts'
+import type { Attachment } from './lease-desk.ts'
 import { MTU_MIN_OCTETS } from './path-mtu.ts'
-import type { NetworkRecord } from './state.ts'
+import type { EndpointRecord, NetworkRecord } from './state.ts'
 import type { NetworkSpec, NetworkView } from './views.ts'
 import { memberRows } from './compile.ts'
 import { checkUnused, peersOf } from './network-users.ts'
@@ -36,7 +37,9 @@ export class Networks {
     this.#core = core
     this.#host = host
     this.#clock = clock
-    for (const network of core.state.networks) this.#pools.set(network.id, poolOf(core, network))
+    for (const network of core.state.networks) {
+      if (network.scope === 'local') this.#pools.set(network.id, poolOf(core, network))
+    }
   }
 
   list(): NetworkView[] {
@@ -98,14 +101,16 @@ export class Networks {
       Object.assign(known, record)
       return
     }
-    const network = { ...record, lastGiven: null }
-    state.networks.push(network)
-    this.#pools.set(network.id, poolOf(this.#core, network))
+    state.networks.push({ ...record, lastGiven: null })
   }
 
-  /** The addresses that endpoints of other nodes have: nobody gets them here. */
-  setElsewhere(networkId: string, addresses: ReadonlySet<number>): void {
-    this.#pools.get(networkId)?.setElsewhere(addresses, this.#clock.nowMs())
+  /** A network of the cluster becomes one of this node alone, with the addresses that it has. */
+  own(network: NetworkRecord): void {
+    network.scope = 'local'
+    for (const endpoint of this.#core.state.tasks.flatMap(task => task.endpoints)) {
+      if (endpoint.network === network.id) endpoint.lease = null
+    }
+    this.#pools.set(network.id, poolOf(this.#core, network))
   }
 
   /** Forget a network that nothing uses here. */
@@ -119,17 +124,26 @@ export class Networks {
     this.#core.log.info({ network: network.name, vni: network.vni }, 'network removed')
   }
 
-  /** Take an address, the one asked for or the next; release() gives it back. */
-  takeAddress(network: NetworkRecord, wanted: string | undefined): string {
-    const pool = this.#pools.get(network.id)!
-    if (wanted !== undefined) {
-      const address = parseIpv4(wanted)
-      pool.claim(address)
-      return formatIpv4(address)
+  /**
+   * Take an address of a network of this node alone, the one asked for or the next;
+   * releaseAddress() gives it back. In a network of the cluster it must have been given by a lease.
+   */
+  takeAddress(network: NetworkRecord, wanted: Pick<Attachment, 'address' | 'lease'>,
+  ): Pick<EndpointRecord, 'address' | 'lease'> {
+    const { address: named, lease } = wanted
+    const pool = this.#pools.get(network.id)
+    if (pool === undefined) {
+      if (named !== undefined && lease !== undefined) return { address: named, lease }
+      throw new ConflictError(`network "${network.name}" has just become one of the cluster; `
+        + 'try again', { network: network.name })
+    }
+    if (named !== undefined) {
+      pool.claim(parseIpv4(named))
+      return { address: named, lease: null }
     }
     const address = pool.allocate(this.#clock.nowMs())
     network.lastGiven = pool.state().last
-    return formatIpv4(address)
+    return { address: formatIpv4(address), lease: null }
   }
 
   releaseAddress(networkId: string, address: string): void {
@@ -220,5 +234,6 @@ function poolOf(core: Core, network: NetworkRecord): AddressPool {
     .map(endpoint => parseIpv4(endpoint.address))
   const subnet = parseCidr(network.subnet)
   const last = network.lastGiven ?? subnet.network
-  return new AddressPool(subnet, parseIpv4(network.gateway), { last, taken })
+  return new AddressPool(subnet, parseIpv4(network.gateway), { last, taken },
+    core.config.addresses.restSeconds * 1000)
 }

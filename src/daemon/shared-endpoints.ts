@@ -1,10 +1,8 @@
-// Endpoints of this node in the shared tables, and what is done when two nodes gave one address:
-// the endpoint that was there first keeps it, the other gets a new one at once.
+// Endpoints of this node in the shared tables, and how one of a running task gets another address.
 import { parseIpv4, macOfAddress, parseCidr } from '../base/text.ts'
 import type { Write } from '../cluster/tables/events.ts'
 import type { Tables } from '../cluster/tables/tables.ts'
-import type { ClusterLink } from './cluster-link.ts'
-import type { ClusterRecords, Known } from './cluster-records.ts'
+import type { ClusterRecords } from './cluster-records.ts'
 import {
   encodeRow, endpointKey, type EndpointRow, ownerOf, TABLE_ENDPOINT,
 } from './shared-rows.ts'
@@ -53,44 +51,13 @@ export function endpointWrites(tables: Tables, records: ClusterRecords, nodeId: 
   return writes
 }
 
-/** Endpoints of this node that have an address which somebody else had before. */
-export function losers({ state }: Core, cluster: ClusterLink): [TaskRecord, EndpointRecord][] {
-  const first = firstOwners(cluster)
-  return state.tasks.flatMap(task => task.endpoints
-    .filter(endpoint => {
-      const key = endpointKey(cluster.nodeId, endpoint.portId)
-      const owner = first.get(`${endpoint.network} ${endpoint.address}`)
-      return owner !== undefined && cluster.records.endpoints.has(key) && owner.key !== key
-    })
-    .map((endpoint): [TaskRecord, EndpointRecord] => [task, endpoint]))
-}
-
-/** For each address of each network the endpoint that was written first. */
-function firstOwners(cluster: ClusterLink): Map<string, Known<EndpointRow>> {
-  const first = new Map<string, Known<EndpointRow>>()
-  for (const row of cluster.records.endpoints.values()) {
-    if (row.hidden) continue
-    const place = `${row.network} ${row.address}`
-    const other = first.get(place)
-    if (other === undefined || isBefore(row, other)) first.set(place, row)
-  }
-  return first
-}
-
-function isBefore(a: Known<EndpointRow>, b: Known<EndpointRow>): boolean {
-  if (a.stamp !== b.stamp) return a.stamp < b.stamp
-  return ownerOf(a.key) < ownerOf(b.key)
-}
-
 /** Give an endpoint another address; its task goes on running. */
 export async function renumber(core: Core, networks: Networks, task: TaskRecord,
-  endpoint: EndpointRecord): Promise<void> {
+  endpoint: EndpointRecord, address: string): Promise<void> {
   const network = networks.find(endpoint.network)
   const before = endpoint.address
-  const address = networks.takeAddress(network, undefined)
   endpoint.address = address
   endpoint.mac = macOfAddress(parseIpv4(address))
-  networks.releaseAddress(network.id, before)
   core.save()
   await dropAddress(netnsOf(task), endpoint.interface,
     `${before}/${parseCidr(network.subnet).prefix}`)
@@ -98,5 +65,5 @@ export async function renumber(core: Core, networks: Networks, task: TaskRecord,
   writeTaskFiles(core, task)
   core.publish()
   core.log.warn({ task: task.name, network: network.name, before, address },
-    'another node had given this address before; the task has a new one')
+    'another holder had this address before; the task has a new one')
 }

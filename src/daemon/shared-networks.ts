@@ -1,10 +1,8 @@
-// Networks of the cluster on this node: they follow the shared tables, and the addresses that
-// endpoints of other nodes have are taken here too.
+// Networks of the cluster on this node: they follow the shared tables.
 import { settleNetworks, type SettledNetwork } from '../cluster/derived.ts'
-import { parseIpv4 } from '../base/text.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
 import type { ClusterLink } from './cluster-link.ts'
-import { type NetworkRow, ownerOf } from './shared-rows.ts'
+import type { NetworkRow } from './shared-rows.ts'
 import type { Core } from './core.ts'
 import type { Networks } from './networks.ts'
 import type { NetworkRecord } from './state.ts'
@@ -59,28 +57,12 @@ export class SharedNetworks {
     }
   }
 
-  /** Take the addresses that endpoints of other nodes have. */
-  followAddresses(cluster: ClusterLink): void {
-    const taken = new Map<string, Set<number>>()
-    for (const endpoint of cluster.records.endpoints.values()) {
-      // A node that is away may come back with its tasks: its addresses stay taken.
-      if (ownerOf(endpoint.key) === cluster.nodeId) continue
-      const set = taken.get(endpoint.network) ?? new Set()
-      taken.set(endpoint.network, set.add(parseIpv4(endpoint.address)))
-    }
-    for (const network of this.#core.state.networks) {
-      if (network.scope === 'local') continue
-      this.#networks.setElsewhere(network.id, taken.get(network.id) ?? new Set())
-    }
-  }
-
   /** The cluster is no more: networks that tasks here have become this node's own, others go. */
   release(): void {
     const { state } = this.#core
     for (const network of state.networks.filter(one => one.scope === 'swarm')) {
-      this.#networks.setElsewhere(network.id, new Set())
       const used = state.tasks.some(task => task.endpoints.some(e => e.network === network.id))
-      if (used) network.scope = 'local'
+      if (used) this.#networks.own(network)
       else this.#networks.drop(network)
     }
     this.#told.clear()

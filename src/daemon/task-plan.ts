@@ -2,6 +2,8 @@
 import { AbsentError, ConflictError, LimitError, UsageError } from '../base/errors.ts'
 import { makeTaskId } from '../base/ids.ts'
 import { macOfAddress, parseIpv4 } from '../base/text.ts'
+import { leaseKey } from '../cluster/services/rows.ts'
+import { leaseSlot } from '../cluster/services/slots.ts'
 import { listNetns } from '../kernel/netns.ts'
 import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
@@ -13,6 +15,8 @@ import { resolveUser } from './task-user.ts'
 import type { TaskSpec } from './views.ts'
 
 export const TASKS_MAX = 1024
+/** See leaseSlot(). */
+const SIDES = [0, 1]
 
 /**
  * The record of a new task. Its addresses are taken from their networks; nothing else is touched.
@@ -75,15 +79,16 @@ function checkCrun(): void {
 function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): EndpointRecord[] {
   const endpoints: EndpointRecord[] = []
   try {
-    for (const { network: which, address: wanted } of spec.networks) {
-      const network = networks.find(which)
+    for (const wanted of spec.networks) {
+      const network = networks.find(wanted.network)
       if (endpoints.some(endpoint => endpoint.network === network.id)) {
         throw new UsageError(`--network ${network.name} is given twice`)
       }
-      const address = networks.takeAddress(network, wanted)
+      const { address, lease } = networks.takeAddress(network, { ...wanted,
+        lease: wanted.lease ?? slotLease(core, network.id, wanted.address, spec) })
       endpoints.push({
         portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
-        mac: macOfAddress(parseIpv4(address)), lease: null,
+        mac: macOfAddress(parseIpv4(address)), lease,
       })
       Object.assign(endpoints.at(-1)!, core.nextPort(endpoints.slice(0, -1)))
     }
@@ -92,4 +97,13 @@ function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): Endpoint
     for (const { network, address } of endpoints) networks.releaseAddress(network, address)
     throw error
   }
+}
+
+/** The lease by which a service's task has its address: that of one of the sides of its slot. */
+function slotLease({ link }: Core, network: string, address: string | undefined,
+  { service }: TaskSpec): string | undefined {
+  if (link === null || service == null) return undefined
+  return SIDES.map(side => leaseKey(network, { kind: 'slot', service: service.service,
+    slot: leaseSlot(service.slot, side) }))
+    .find(key => link.records.leases.get(key)?.address === address)
 }

@@ -4,6 +4,7 @@ import type { ClusterControl, ClusterView } from './cluster-views.ts'
 import type { DnsControl } from './dns-views.ts'
 import type { LbControl } from './lb-views.ts'
 import type { ServiceControl } from './service-views.ts'
+import type { Attachment } from './lease-desk.ts'
 import type { TaskRecord, TaskService } from './state.ts'
 
 export type EndpointView = {
@@ -171,7 +172,7 @@ export type VtepSpec = {
 
 export type TaskSpec = {
   name?: string | undefined
-  networks: { network: string; address?: string | undefined }[]
+  networks: Attachment[]
   command: string[]
   env: string[]
   workdir?: string | undefined
