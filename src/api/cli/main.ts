@@ -91,6 +91,10 @@ const COMMANDS: readonly Row[] = [
   ['capture', 'Show VXLAN packets of the underlay as they pass',
     () => import('./commands/capture.ts')],
   ['whoami', 'Run a small web server that tells who it is', () => import('./commands/whoami.ts')],
+  ['completion', 'Print what makes the Tab key work in a shell',
+    () => import('./commands/completion.ts')],
+  ['__complete', 'Say what may stand at the end of a command line',
+    () => import('./commands/complete.ts')],
 ]
 
 /** Runs one command line; the exit code is left in process.exitCode. */
@@ -143,7 +147,8 @@ function makeProgram(
   for (const [words, summary, load] of COMMANDS) {
     const [first = '', second] = words.split(' ')
     const parent = second === undefined ? program : groupOf(program, first, prepare)
-    const command = parent.command(second ?? first).description(`${summary}.`).summary(summary)
+    const command = parent.command(second ?? first, { hidden: first.startsWith('_') })
+      .description(`${summary}.`).summary(summary)
     loaders.set(command, load)
     onDefined(command, load)
   }
@@ -166,4 +171,5 @@ function prepareParent(parent: Command, prepare: Prepare): void {
   parent.enablePositionalOptions().hook('preSubcommand', prepare)
 }
 
-if (import.meta.main) await main(process.argv.slice(2))
+// It is not waited for here: a command may import this file, which is then whole.
+if (import.meta.main) void main(process.argv.slice(2))
