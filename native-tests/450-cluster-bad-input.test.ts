@@ -1,4 +1,8 @@
 // What goes wrong with a cluster, and what is said of it: one line, and nothing half-made.
+import { certify } from '../src/cluster/identity/ca.ts'
+import {
+  formatPem, readAuthority, readNodeCertificate, tryPem, tryPrivateKey,
+} from '../src/cluster/identity/certificates.ts'
 import { clusterOf, nodesOf, tokenOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'
@@ -85,6 +89,36 @@ lab.test('a damaged identity is named, too', async t => {
   await lab.daemon('node3', 'start')
   await untilWhole(lab)
   t.equal((await nodesOf(lab, 'node1')).length, 3)
+})
+
+/** A certificate for the node, as the authority would have given it 100 days ago. */
+async function expiredCertificate(node: string): Promise<string> {
+  const read = (where: string, name: string) => lab.sh(where, `cat ${STATE}/identity/${name}`)
+  const authority = readAuthority(tryPem(await read('node1', 'ca.crt'))!)!
+  const authorityKey = tryPrivateKey(await read('node1', 'ca.key'))!
+  const now = readNodeCertificate(authority, tryPem(await read(node, 'node.crt'))!)
+  if (typeof now === 'string') throw new Error(now)
+  const before = await certify(authority, authorityKey, now, now.publicKey,
+    Date.now() - 100 * 86_400_000)
+  return formatPem(before.octets)
+}
+
+lab.test('who has an expired certificate lets nobody in, and is told to join again', async t => {
+  await lab.tapmesh('node3', 'leave')
+  const token = await tokenOf(lab, 'node1', 'worker')
+  const expired = await expiredCertificate('node2')
+  await lab.daemon('node2', 'stop')
+  await lab.sh('node2', `cat >${STATE}/identity/node.crt <<'EOF'\n${expired}EOF`)
+  await lab.daemon('node2', 'start')
+  const answer = await lab.run('node3', 'tapmesh', 'join', '--token', token, '192.168.56.12')
+  t.equal(answer.code, 1)
+  t.match(answer.stderr, /^tapmesh: the certificate of node2 .* expired at .*; call .*\n$/)
+  t.equal(await clusterOf(lab, 'node3'), null)
+  t.equal(await lab.sh('node3', `find ${STATE} -name identity -o -name 'cluster.db*'`), '')
+  await until('node2 says why it gets no other', async () =>
+    /certificate of node2 expired at .*join again with a token/.test(await lab.log('node2')))
+  await lab.tapmesh('node3', 'join', '--token', token, SEED)
+  await untilWhole(lab)
 })
 
 lab.test('the last manager leaves only by force', async t => {

@@ -24,7 +24,7 @@ import { deskOptions } from './cluster-desk.ts'
 import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLife } from './cluster-life.ts'
 import { isPresent } from './cluster-show.ts'
-import { renewIdentity } from './cluster-renewal.ts'
+import { RenewalFailures, renewIdentity } from './cluster-renewal.ts'
 import { KeySwitch } from './key-switch.ts'
 import type { NodeRole, NodeView, TokenView } from './cluster-views.ts'
 import {
@@ -46,6 +46,8 @@ export class ClusterTrust {
   readonly #timer: NodeJS.Timeout
   readonly #switch: KeySwitch
   readonly #removed = new Map<string, number>()
+  readonly #isOut = (id: string): boolean => this.#removed.has(id)
+  readonly #failures: RenewalFailures
   #identity: Identity
   #mustFetch = true
   #mustTell = false
@@ -57,9 +59,9 @@ export class ClusterTrust {
     this.#life = life
     this.#identity = identity
     this.#switch = new KeySwitch(host.clock)
+    this.#failures = new RenewalFailures(host)
     this.held = makeTrust(identity.authority, nodeId => this.#removed.get(nodeId) ?? null)
-    this.desk = new JoinDesk(deskOptions(host, life, () => this.#identity,
-      nodeId => this.#removed.has(nodeId)))
+    this.desk = new JoinDesk(deskOptions(host, life, () => this.#identity, this.#isOut))
     this.#server = new JoinServer({ desk: this.desk, identity })
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
   }
@@ -136,8 +138,7 @@ export class ClusterTrust {
     this.#life.node.remove(node.id, Math.max(node.epoch, Math.floor(clock.wallMs() / 1000)),
       node.name)
     if (node.role === 'manager') {
-      const fresh = rotateSecret(rotateSecret(this.#identity.secrets!, 'worker'), 'manager')
-      this.#changeSecrets(fresh)
+      this.#changeSecrets(rotateSecret(rotateSecret(this.#identity.secrets!, 'worker'), 'manager'))
     }
     if (!this.#identity.cluster.insecure) this.#replaceKeys()
   }
@@ -186,7 +187,7 @@ export class ClusterTrust {
     if (this.#isBusy) return
     this.#isBusy = true
     void this.#attend()
-      .catch(error => this.#host.log.debug({ err: error }, 'keys are fetched later'))
+      .catch(error => this.#failures.tell(error as Error, this.#identity.certificate))
       .finally(() => { this.#isBusy = false })
   }
 
@@ -244,7 +245,6 @@ export class ClusterTrust {
 
   #calling() {
     const { clock, version } = this.#host
-    const isRemoved = (nodeId: string): boolean => this.#removed.has(nodeId)
-    return { identity: this.#identity, clock, version, isRemoved }
+    return { identity: this.#identity, clock, version, isRemoved: this.#isOut }
   }
 }
