@@ -21,8 +21,9 @@ const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) a
 const NOT_RUN = new Set(['@types/node', 'nan', 'node-addon-api'])
 const RUN = /\.(?:[cm]?js|json|node)$/
 const LICENCE = /^(?:licen[cs]e|notice|copying)[^/]*$/i
-const NOT_READ = new RegExp('(?:^|/)(?:tests?|__tests__|examples?|docs?|benchmarks?|coverage|deps|'
-  + 'obj\\.target|\\.deps|\\.github|include|share|vendor|musl_[^/]*|browser|cnoke\\.cjs)(?:/|$)')
+/** Folders at the top of a package; deeper down such a name may mean anything. */
+const NOT_READ = new RegExp('^(?:tests?|__tests__|examples?|docs?|benchmarks?|coverage|deps|include|'
+  + 'share|vendor|musl_[^/]*|browser|\\.github)/')
 
 const [from = '', to = '', machine = ''] = process.argv.slice(2)
 if (!['x64', 'arm64'].includes(machine)) throw new Error('usage: modules.ts FROM TO x64|arm64')
