@@ -42,7 +42,7 @@ export class Core {
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
   /** Where control groups of tasks are made; null where the kernel or the host has none for us. */
-  readonly #cgroups = openCgroupRoot('tapmesh')
+  readonly #cgroups = openCgroupRoot('tapmesh.slice')
   /** Of the images' indexes: nobody outside knows which keys meet in one bucket. */
   readonly #seed = randomInt(0, 2 ** 31)
   #leftOut = ''
