@@ -8,7 +8,7 @@ import type { PortInput } from './service-views.ts'
 export const PORT_CHOSEN_MIN = 30_000
 export const PORT_CHOSEN_MAX = 32_767
 /** Keeps the row of a service below its limit. */
-export const PORTS_MAX = 32
+export const PUBLISHED_PORTS_MAX = 32
 
 const SPAN = PORT_CHOSEN_MAX - PORT_CHOSEN_MIN + 1
 
@@ -23,8 +23,8 @@ type Holder = Readonly<{ id: string; spec: Pick<ServiceSpec, 'name' | 'ports'> }
 export function planPorts(
   self: string, name: string, wanted: readonly PortInput[], services: readonly Holder[],
 ): PublishedPort[] {
-  if (wanted.length > PORTS_MAX) {
-    throw new LimitError(`service "${name}" publishes ${wanted.length} ports; ${PORTS_MAX} fit`)
+  if (wanted.length > PUBLISHED_PORTS_MAX) {
+    throw new LimitError(`service "${name}" publishes ${wanted.length} ports; ${PUBLISHED_PORTS_MAX} fit`)
   }
   const owners = new Map(services.filter(({ id }) => id !== self)
     .flatMap(({ spec }) => spec.ports.map(port => [keyOf(port), spec.name])))
