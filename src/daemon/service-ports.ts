@@ -24,7 +24,8 @@ export function planPorts(
   self: string, name: string, wanted: readonly PortInput[], services: readonly Holder[],
 ): PublishedPort[] {
   if (wanted.length > PUBLISHED_PORTS_MAX) {
-    throw new LimitError(`service "${name}" publishes ${wanted.length} ports; ${PUBLISHED_PORTS_MAX} fit`)
+    throw new LimitError(`service "${name}" publishes ${wanted.length} ports; `
+      + `${PUBLISHED_PORTS_MAX} fit`)
   }
   const owners = new Map(services.filter(({ id }) => id !== self)
     .flatMap(({ spec }) => spec.ports.map(port => [keyOf(port), spec.name])))
