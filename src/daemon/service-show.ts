@@ -92,8 +92,8 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
     name: `${service.name}.${slot}`,
     node: { id: task.node, name: node?.name ?? task.node },
     command: commandOf(service, generation, records),
-    // What a node that is down should do has been given to another one.
-    desired: isHidden ? 'shutdown' : task.desired,
+    // What a node that is down should do has been given to another one, and what has ended is over.
+    desired: isHidden || !isLive(task) ? 'shutdown' : task.desired,
     createdAt: moment(task.createdAt),
     stateAt: moment(task.stateAt),
     ports: isLive(task) && !isHidden ? service.spec.ports.filter(port => port.mode === 'host') : [],

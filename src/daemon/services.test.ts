@@ -267,7 +267,7 @@ test('tasks: newest first in each slot, and what is not here is given up', async
   t.deepEqual(tasks.map(({ id, slot, node, desired, state, isAway }) =>
     [id, slot, node?.name, desired, state, isAway]), [
     ['new', '1', 'node1', 'running', 'running', false],
-    ['mid', '1', 'node2', 'running', 'failed', false],
+    ['mid', '1', 'node2', 'shutdown', 'failed', false],
     ['old', '1', 'node3', 'shutdown', 'running', true],
     ['', '2', undefined, 'running', 'pending', false],
   ])

@@ -61,8 +61,13 @@ function slotsOf({ name, spec, wanted }: ServiceView, tasks: readonly ServiceTas
       name: `${name}.${n + 1}`, label: `${n + 1}/${wanted}`, tasks: bySlot.get(String(n + 1)) ?? [],
     }))
   }
-  return [...bySlot].filter(([, [newest]]) => newest!.desired === 'running')
+  return [...bySlot].filter(([, [newest]]) => isWanted(newest!))
     .map(([slot, own]) => ({ name: `${name}.${slot}`, label: shortId(slot), tasks: own }))
+}
+
+/** It is to run, or has ended by itself and not because its node has left the service. */
+function isWanted(newest: ServiceTaskView): boolean {
+  return newest.desired === 'running' || isFailed(newest) || newest.state === 'complete'
 }
 
 /** It runs, or has done its work where that is enough. */
