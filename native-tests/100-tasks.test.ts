@@ -24,7 +24,7 @@ let before: KernelState
 lab.test('a network is made', async t => {
   t.match(await tapmesh('network', 'create', 'mynet'), /^[0-9a-z]{25}$/)
   before = await kernelState(lab, NODE)
-  t.equal(before.namespaces, '')
+  t.same(before.namespaces, [])
 })
 
 lab.test('run makes a namespace with a TAP that is ready', async t => {
@@ -170,7 +170,7 @@ lab.test('a running task is removed only when told to', async t => {
 lab.test('nothing is left: process, namespace, device, mount, file', async t => {
   const after = await until('no process is left', async () => {
     const state = await kernelState(lab, NODE)
-    return state['processes']!.length === before['processes']!.length && state
+    return state.processes.length === before.processes.length && state
   })
   t.same(after, before)
   t.same(await lab.api(NODE, 'tasks'), [])

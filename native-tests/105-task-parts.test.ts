@@ -25,7 +25,7 @@ lab.test('two networks', async t => {
   await tapmesh('network', 'create', 'mynet')
   await tapmesh('network', 'create', 'second')
   before = await kernelState(lab, NODE)
-  t.equal(before['namespaces'], '')
+  t.same(before.namespaces, [])
 })
 
 lab.test('a task finds itself by its host name, and asks 127.0.0.11 for all others', async t => {
@@ -43,6 +43,8 @@ lab.test('a task finds itself by its host name, and asks 127.0.0.11 for all othe
   t.match(await inside('cat', '/etc/resolv.conf'), /^nameserver 127\.0\.0\.11$/m)
   t.match(await inside('getent', 'hosts', 'localhost'), /^::1/)
   t.notMatch(await inside('cat', '/etc/hosts'), 'node1', 'hosts of the machine are not its own')
+  await tapmesh('network', 'disconnect', 'second', 'web')
+  t.notMatch(await inside('getent', 'ahostsv4', hostname), '10.0.3.9', 'it follows at once')
   t.equal(await lab.sh(NODE, 'sha256sum /etc/hosts /etc/hostname /etc/resolv.conf'), host)
   await tapmesh('rm', '-f', 'web')
 })

@@ -33,7 +33,7 @@ lab.test('a root file system of one busybox', async t => {
     printf 'root:x:0:\\nweb:x:1000:\\nadm:x:4:web\\n' >${ROOT}/etc/group`)
   await tapmesh('network', 'create', 'mynet')
   before = await kernelState(lab, NODE)
-  t.equal(before['namespaces'], '')
+  t.same(before.namespaces, [])
 })
 
 lab.test('the command sees that root, its own processes, network and name', async t => {

@@ -2,6 +2,7 @@
 // only half made is undone.
 import { makeRandom, pick } from '../src/base/prng.ts'
 import type { TaskView } from '../src/daemon/views.ts'
+import { kernelState } from './lib/kernel-state.ts'
 import { SOCKET, useLab } from './lib/lab.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
@@ -175,6 +176,9 @@ lab.test('what was half made is undone, whenever the daemon was killed', async t
     const when = `killed after ${afterMs} ms`
     t.equal(Number(sleeping), half === undefined ? 0 : 1, `${when}: a process with a task only`)
     t.same(namespaces!.trim().split('\n'), tasks.map(task => `tm-${task.name}`).toSorted(), when)
+    const { groups, kept } = await kernelState(lab, NODE)
+    t.same(kept, tasks.map(task => task.id).toSorted(), when)
+    t.ok(groups.every(path => kept.includes(path.split('/').at(-1)!)), when)
     if (half === undefined) continue
     made += 1
     t.match(half, { state: 'running' })

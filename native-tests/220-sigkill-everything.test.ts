@@ -1,5 +1,6 @@
 // The worst case: every daemon and every task of every node is killed at once, and then a node
 // loses all that a reboot takes. Starting the daemons again is all that it needs.
+import { kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
@@ -22,6 +23,7 @@ async function held(node: string) {
   return {
     namespaces: (await lab.out(node, 'ls', '/run/netns')).split('\n').filter(name => name !== ''),
     taps: Number(await lab.sh(node, `readlink /proc/${pid}/fd/* | grep -c net/tun || true`)),
+    groups: (await kernelState(lab, node)).groups.length,
     left: (await lab.sh(node, "pgrep -fx 'sleep 7777' || true")).trim(),
   }
 }
@@ -36,7 +38,7 @@ lab.test('tasks and bare namespaces on three nodes', async t => {
   }
   for (const node of lab.nodes) {
     for (const other of lab.nodes) await untilReached(lab, `${node}/bare`, addressOf(other))
-    t.match(await held(node), { namespaces: ['tm-bare', 'tm-work'], taps: 2 })
+    t.match(await held(node), { namespaces: ['tm-bare', 'tm-work'], taps: 2, groups: 1 })
   }
 })
 
@@ -46,7 +48,7 @@ lab.test('kill -9 of all, and a start heals', async t => {
   for (const node of lab.nodes) {
     t.match(await lab.task(node, 'work'), { state: 'exited', exitCode: 137, pid: null })
     t.match(await lab.task(node, 'bare'), { endpoints: [{ address: addressOf(node) }] })
-    t.same(await held(node), { namespaces: ['tm-bare'], taps: 1, left: '' })
+    t.same(await held(node), { namespaces: ['tm-bare'], taps: 1, groups: 0, left: '' })
     for (const other of lab.nodes) await untilReached(lab, `${node}/bare`, addressOf(other))
   }
 })
@@ -66,7 +68,7 @@ lab.test('after a reboot only what stands in /var/lib is left, and that is enoug
     rm -rf /run/tapmesh`)
   await lab.daemon('node2', 'start')
   t.match(await lab.task('node2', 'work'), { state: 'exited', exitCode: 137 })
-  t.same(await held('node2'), { namespaces: ['tm-bare'], taps: 1, left: '' })
+  t.same(await held('node2'), { namespaces: ['tm-bare'], taps: 1, groups: 0, left: '' })
   await untilReached(lab, 'node1/bare', addressOf('node2'))
   t.equal((await ping(lab, 'node2/bare', addressOf('node3'))).received, 1)
 })
@@ -75,6 +77,6 @@ lab.test('nothing is left when all is removed', async t => {
   for (const node of lab.nodes) {
     await lab.tapmesh(node, 'rm', '-f', 'work', 'bare')
     await lab.tapmesh(node, 'network', 'rm', 'mynet')
-    t.same(await held(node), { namespaces: [], taps: 0, left: '' })
+    t.same(await held(node), { namespaces: [], taps: 0, groups: 0, left: '' })
   }
 })

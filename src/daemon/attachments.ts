@@ -8,6 +8,7 @@ import { netnsOf, removeEndpoint } from './endpoints.ts'
 import type { Attachment } from './lease-desk.ts'
 import type { Networks } from './networks.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
+import { writeTaskFiles } from './task-files.ts'
 import type { Tasks } from './tasks.ts'
 import type { TaskView } from './views.ts'
 
@@ -107,6 +108,7 @@ export class Attachments {
     this.#core.taps.delete(endpoint.portId)
     this.#networks.releaseAddress(endpoint.network, endpoint.address)
     this.#core.save()
+    writeTaskFiles(this.#core, task)
     this.#core.publish()
   }
 }
