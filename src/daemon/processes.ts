@@ -1,15 +1,14 @@
 // Starting the process of a task, watching it end, and ending it. The process is a child of a small
 // shim (task-shim.sh) that keeps its exit code in a file, so tasks outlive the daemon.
-import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { TapmeshError } from '../base/errors.ts'
 import { isCgroupPopulated, killCgroup, makeCgroup } from '../kernel/cgroup.ts'
 import { withNetns } from '../kernel/netns.ts'
 import { NETNS_DIRECTORY } from '../kernel/netns-directory.ts'
 import {
   isProcess, namespaceOf, pidsInNetns, processStart, signalProcess,
 } from '../kernel/processes.ts'
+import { spawnProgram } from '../kernel/spawn.ts'
 import { ociConfig } from './oci-config.ts'
 import { DEFAULT_PATH, HOST_ROOT, resolveProgram } from './rootfs.ts'
 import type { TaskRecord } from './state.ts'
@@ -48,25 +47,24 @@ export function startProcess(task: TaskRecord, home: Home): Started {
   const { command, env } = task.rootfs === null ? hostCommand(task) : rootfsCommand(task, home)
   const log = openSync(logPath(directory), 'a', 0o600)
   try {
-    const child = withNetns(home.netns, () => spawn('unshare', [
-      '--uts', '--mount', '--propagation', 'slave', '--',
-      '/bin/sh', SHIM, hostname, directory, cgroup ?? '', searchPathOf(task), ...command,
-    ], {
-      detached: true,
-      stdio: ['ignore', log, log],
+    const { pid, ended } = withNetns(home.netns, () => spawnProgram({
+      argv: [
+        hostProgram('unshare'), '--uts', '--mount', '--propagation', 'slave', '--',
+        '/bin/sh', SHIM, hostname, directory, cgroup ?? '', searchPathOf(task), ...command,
+      ],
+      output: log,
       cwd: task.rootfs === null ? task.workdir ?? '/' : '/',
       env: { ...env, PATH: hostPath() }, // the shim's own; the command gets another
     }))
-    if (child.pid === undefined) {
-      child.once('error', () => {}) // told by the exception below
-      throw new TapmeshError('TM_TASK', 'cannot start unshare(1); is the package util-linux there?')
-    }
-    const ended = new Promise<void>(resolve => child.once('exit', () => resolve()))
-    child.unref()
-    return { pid: child.pid, pidStart: processStart(child.pid) ?? '', ended }
+    return { pid, pidStart: processStart(pid) ?? '', ended }
   } finally {
     closeSync(log)
   }
+}
+
+/** Path of a program of the host that is run for a task. */
+function hostProgram(name: string): string {
+  return resolveProgram(name, { root: HOST_ROOT, workdir: '/', path: hostPath() })
 }
 
 type Command = Readonly<{ command: string[]; env: Record<string, string> }>
@@ -78,9 +76,8 @@ function hostCommand(task: TaskRecord): Command {
     return { command, env: environmentOf(task, process.env['HOME'] ?? ROOT_USER.home) }
   }
   const { uid, gid, groups, home } = resolveUser(user, HOST_ROOT)
-  const setpriv = resolveProgram('setpriv', { root: HOST_ROOT, workdir: '/', path: hostPath() })
   return { env: environmentOf(task, home), command: [
-    setpriv, `--reuid=${uid}`, `--regid=${gid}`,
+    hostProgram('setpriv'), `--reuid=${uid}`, `--regid=${gid}`,
     groups.length === 0 ? '--clear-groups' : `--groups=${groups.join(',')}`, '--', ...command,
   ] }
 }
@@ -101,8 +98,7 @@ function rootfsCommand(task: TaskRecord, { netns, directory }: Home): Command {
 
 /** The beginning of every crun command for the task of this folder. */
 export function crunWords(directory: string): string[] {
-  const crun = resolveProgram('crun', { root: HOST_ROOT, workdir: '/', path: hostPath() })
-  return [crun, '--root', `${directory}/crun`, '--cgroup-manager=disabled']
+  return [hostProgram('crun'), '--root', `${directory}/crun`, '--cgroup-manager=disabled']
 }
 
 /** Watch a process that an earlier daemon started, until it ends. */

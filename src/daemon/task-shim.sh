@@ -12,8 +12,9 @@ echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
 mount -a -T "$folder/fstab"
 # Signals for the group reach the command by themselves; the shim must outlive them.
 trap : HUP INT TERM QUIT USR1 USR2
-# In a subshell, so that exec finds a program and nothing that the shell itself can do.
-(PATH=$path && exec "$@")
+# In a subshell, so that exec finds a program and nothing that the shell itself can do. Descriptor 3
+# tells the daemon that the shim lives; nobody else may hold it.
+(PATH=$path && exec "$@") 3>&-
 code=$?
 echo "$code" > "$folder/status"
 exit "$code"

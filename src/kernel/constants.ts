@@ -118,3 +118,11 @@ export const MS_BIND = 4096
 export const MS_REC = 16384
 export const MS_SHARED = 1 << 20
 export const MNT_DETACH = 2
+
+// linux/wait.h
+export const WNOHANG = 1
+
+// spawn.h of glibc
+export const POSIX_SPAWN_SETSIGDEF = 0x04
+export const POSIX_SPAWN_SETSIGMASK = 0x08
+export const POSIX_SPAWN_SETSID = 0x80

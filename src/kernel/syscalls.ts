@@ -148,3 +148,37 @@ export const umount2 = (target: string, flags: number): number => answer(cUmount
 const cMadvise = libc.func('int madvise(uintptr_t, size_t, int)')
 export const madvise = (address: number, octets: number, advice: number): number =>
   answer(cMadvise(address, octets, advice))
+
+const cPipe2 = libc.func('int pipe2(void *, int)')
+/** Fills `fds` with the end to read and the end to write. */
+export const pipe2 = (fds: Int32Array, flags: number): number => answer(cPipe2(fds, flags))
+
+const cWaitpid = libc.func('int waitpid(int, void *, int)')
+export const waitpid = (pid: number, flags: number): number => answer(cWaitpid(pid, null, flags))
+
+const cPosixSpawn = libc.func(
+  'int posix_spawn(void *, const char *, void *, void *, const char **, const char **)')
+/** Fills `pid`. The lists of words end with null, as they do in C. */
+export const posixSpawn = (pid: Int32Array, path: string, actions: Uint8Array,
+  attributes: Uint8Array, argv: (string | null)[], env: (string | null)[]): number =>
+  -cPosixSpawn(pid, path, actions, attributes, argv, env)
+
+// These fill records of glibc's own, <spawn.h>; each answers zero, or minus errno.
+const cActions = (name: string, rest: string) => {
+  const call = libc.func(`int posix_spawn_file_actions_${name}(void *${rest})`)
+  return (...words: unknown[]): number => -call(...words)
+}
+export const spawnActionsInit = cActions('init', '')
+export const spawnActionsOpen = cActions('addopen', ', int, const char *, int, int')
+export const spawnActionsDup2 = cActions('adddup2', ', int, int')
+export const spawnActionsChdir = cActions('addchdir_np', ', const char *')
+export const spawnActionsDestroy = cActions('destroy', '')
+
+const cAttributes = (name: string, rest: string) => {
+  const call = libc.func(`int posix_spawnattr_${name}(void *${rest})`)
+  return (...words: unknown[]): number => -call(...words)
+}
+export const spawnAttributesInit = cAttributes('init', '')
+export const spawnAttributesFlags = cAttributes('setflags', ', short')
+export const spawnAttributesDefault = cAttributes('setsigdefault', ', void *')
+export const spawnAttributesMask = cAttributes('setsigmask', ', void *')
