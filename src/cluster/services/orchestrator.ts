@@ -11,6 +11,7 @@ import type {
 import type { OwnTask } from './own-task.ts'
 import { OwnTasks } from './own-tasks.ts'
 import { RolloutDriver } from './rollout.ts'
+import { isHeld } from './leases.ts'
 import { leaseKey } from './rows.ts'
 import { leaseSlot, replaceOrder } from './slots.ts'
 import { Vacancies } from './vacancies.ts'
@@ -158,7 +159,8 @@ export class Orchestrator {
     for (const { id: network } of service.spec.task.networks) {
       const known = facts.networks.get(network)
       const key = leaseKey(network, { kind: 'slot', service: service.id, slot })
-      const address = facts.leases.get(key)?.address
+      const lease = facts.leases.get(key)
+      const address = isHeld(lease) ? lease.address : undefined
       if (known !== undefined && address !== undefined) {
         networks.push({ network, address })
         continue

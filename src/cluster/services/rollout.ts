@@ -48,13 +48,16 @@ export class RolloutDriver {
         this.#writeRow(service.id, begun(service.generation, 'updating', now.wallMs))
         continue
       }
+      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
       const policy = policyOf(service, row)
-      if (policy === null) continue
+      if (policy === null) {
+        this.#reopen(now, service, row, slots)
+        continue
+      }
       const drive = sameDrive(before.get(service.id), row) ?? {
         generation: row.generation, state: row.state, doneAtMs: now.nowMs, runningMs: new Map(),
       }
       this.#drives.set(service.id, drive)
-      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
       this.#drive({ now, facts, service, row, slots, policy, drive })
     }
     return { writes: this.#writes, wakeAtMs: this.#wakeAtMs }
@@ -87,6 +90,15 @@ export class RolloutDriver {
     const isUpdate = row.state === 'updating'
     this.#writeRow(service.id, { ...row, state: isUpdate ? 'completed' : 'rollback_completed',
       finishedAt: now.wallMs, message: isUpdate ? 'update completed' : 'rollback completed' })
+  }
+
+  /** A node that was away brings back tasks of before. */
+  #reopen({ wallMs }: Now, service: ServiceFact, row: RolloutRow,
+    slots: readonly SlotPlan[]): void {
+    const isOver = row.state === 'completed' || row.state === 'rollback_completed'
+    if (!isOver || !slots.some(plan => isOld(plan, service))) return
+    this.#writeRow(service.id, begun(row.generation,
+      row.state === 'completed' ? 'updating' : 'rollback_started', wallMs))
   }
 
   #fail({ now, facts, service, row, policy }: Step, failed: TaskFact): void {
@@ -152,10 +164,13 @@ function failedTask({ now, service, row, slots, policy, drive }: Step): TaskFact
   })
 }
 
-/** Its task is of the new generation and runs, or there will be none. */
-function isDone({ holder, leaving, delayMs, node, successor }: SlotPlan,
+/** Its task is of the new generation and runs, or has failed, or there will be none. */
+function isDone({ holder, leaving, delayMs, ended, node, successor }: SlotPlan,
   service: ServiceFact): boolean {
-  if (holder === null) return leaving.length === 0 && (delayMs === null || node === null)
+  if (holder === null) {
+    const hasFailed = ended[0]?.generation === service.generation
+    return leaving.length === 0 && (delayMs === null || node === null || hasFailed)
+  }
   return holder.generation === service.generation && holder.state === 'running'
     && successor === null
 }

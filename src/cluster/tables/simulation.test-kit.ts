@@ -76,8 +76,11 @@ export class World {
   onMessage: (octets: number) => void = () => {}
   readonly #time = new VirtualTime()
   readonly #cuts = new Set<number>()
+  readonly #tables: readonly TableSpec[]
 
-  constructor(seed: number, count: number, network: NetworkSpec = QUIET_NETWORK) {
+  constructor(seed: number, count: number, network: NetworkSpec = QUIET_NETWORK,
+    tables: readonly TableSpec[] = TABLE_SPECS) {
+    this.#tables = tables
     this.random = makeRandom(seed)
     this.network = network
     this.nodes = Array.from({ length: count }, (_, i) => new SimNode(i))
@@ -122,7 +125,7 @@ export class World {
     node.epoch = Math.max((node.disk.meta?.epoch ?? 0) + 1, seconds)
     const { meta, rows } = node.disk
     node.tables = new Tables({
-      name: node.name, node: node.id, epoch: node.epoch, tables: TABLE_SPECS,
+      name: node.name, node: node.id, epoch: node.epoch, tables: this.#tables,
       random: makeRandom(this.random()), wallMs: () => this.wallMs(node),
       ...(meta === null ? {} : { restored: { meta, rows: [...rows.values()] } }),
     }, this.nowMs)
@@ -184,6 +187,10 @@ export class World {
   delayMs(): number {
     const { delayMinMs, delaySpreadMs } = this.network
     return delayMinMs + delaySpreadMs * pick(this.random, 1000) / 1000
+  }
+
+  get isCut(): boolean {
+    return this.#cuts.size > 0
   }
 
   running(): SimNode[] {
