@@ -5,6 +5,7 @@ import { randomInt } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { measureLatency } from '../../src/cluster/tables/latency.test-kit.ts'
+import { runServiceHistory } from '../../src/cluster/services/service-history.test-kit.ts'
 import { runScenario } from '../../src/cluster/tables/scenario.test-kit.ts'
 
 const JOBS_MAX = 256
@@ -15,7 +16,9 @@ const SIZES: readonly [nodes: number, samples: number][] = [
   [3, 2000], [10, 1000], [25, 500], [50, 300], [100, 200], [500, 30],
 ]
 
-type Options = Readonly<{ seeds: number; first: number; jobs: number; story: boolean }>
+type Options = Readonly<{
+  seeds: number; first: number; jobs: number; story: boolean; services: boolean
+}>
 
 const usage = (what: string): never => {
   console.error(`simulate: ${what}; see scripts/simulate --help`)
@@ -34,7 +37,9 @@ function readOptions(): Options | 'latency' {
   const flag = { type: 'boolean' } as const
   try {
     const { values } = parseArgs({
-      options: { seeds: words, first: words, jobs: words, story: flag, latency: flag },
+      options: {
+        seeds: words, first: words, jobs: words, story: flag, latency: flag, services: flag,
+      },
     })
     if (values.latency === true) return 'latency'
     return {
@@ -42,17 +47,18 @@ function readOptions(): Options | 'latency' {
       first: number(values.first, 'first', randomInt(2 ** 31), 2 ** 32 - 1),
       jobs: number(values.jobs, 'jobs', 1, JOBS_MAX),
       story: values.story === true,
+      services: values.services === true,
     }
   } catch (error) {
     return usage((error as Error).message)
   }
 }
 
-function runAll({ first, seeds, story: isTold }: Options): number {
+function runAll({ first, seeds, services, story: isTold }: Options): number {
   let failed = 0
   let shownMs = performance.now()
   for (let seed = first; seed < first + seeds; seed += 1) {
-    const { fault, nodes, story } = runScenario(seed)
+    const { fault, nodes, story } = services ? runServiceHistory(seed) : runScenario(seed)
     if (isTold || fault !== null) for (const line of story) console.log(`  ${line}`)
     if (fault !== null) {
       failed += 1
@@ -67,7 +73,7 @@ function runAll({ first, seeds, story: isTold }: Options): number {
 }
 
 /** Each job is this program again, with a part of the seeds. */
-async function runJobs({ first, jobs, seeds, story }: Options): Promise<number> {
+async function runJobs({ first, jobs, seeds, services, story }: Options): Promise<number> {
   const share = Math.ceil(seeds / jobs)
   const parts = Array.from({ length: jobs }, (_, i) => ({
     first: first + i * share, seeds: Math.min(share, seeds - i * share),
@@ -75,7 +81,8 @@ async function runJobs({ first, jobs, seeds, story }: Options): Promise<number> 
   const codes = await Promise.all(parts.map(part => new Promise<number>(resolve => {
     const words = ['--first', String(part.first), '--seeds', String(part.seeds)]
     const child = spawn(process.execPath,
-      [import.meta.filename, ...words, ...story ? ['--story'] : []],
+      [import.meta.filename, ...words, ...story ? ['--story'] : [],
+        ...services ? ['--services'] : []],
       { stdio: ['ignore', 'pipe', 'inherit'] })
     createInterface({ input: child.stdout }).on('line', line => console.log(line))
     child.on('close', code => resolve(code ?? 1))

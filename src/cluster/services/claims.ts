@@ -3,6 +3,7 @@
 import type { ServiceFact, TaskFact } from './facts.ts'
 import type { RolloutRow, ServiceTaskRow } from './rows.ts'
 import { isLive, lastSide, replaceOrder } from './slots.ts'
+import { isCurrent, templateOf } from './templates.ts'
 
 export type SlotState = Readonly<{
   slot: string
@@ -25,12 +26,12 @@ export function settleSlot(service: ServiceFact, rollout: RolloutRow | undefined
   tasks: readonly TaskFact[]): SlotState {
   const live = tasks.filter(task => isLive(task) && !task.isHidden)
   const claims = live.filter(task => task.desired === 'running')
-    .sort((a, b) => compareClaims(a, b, service.generation))
+    .sort((a, b) => compareClaims(a, b, service))
   const holder = claims[0] ?? null
-  const mayBeTwo = holder !== null && holder.generation !== service.generation
+  const mayBeTwo = holder !== null && !isCurrent(holder, service)
     && replaceOrder(service, rollout, slot) === 'start-first'
   const successor = mayBeTwo
-    ? claims.find(task => task.generation === service.generation) ?? null : null
+    ? claims.find(task => isCurrent(task, service)) ?? null : null
   return {
     slot, holder, successor,
     losers: claims.filter(task => task !== holder && task !== successor),
@@ -44,13 +45,13 @@ export function settleSlot(service: ServiceFact, rollout: RolloutRow | undefined
  * Who comes first has the slot. One that runs what is wanted now is not stopped for one that does
  * not. Then, what a majority has given away does not move back. Then, the earlier has it.
  */
-function compareClaims(a: TaskFact, b: TaskFact, generation: number): number {
-  return Number(runs(b, generation)) - Number(runs(a, generation)) || b.term - a.term
+function compareClaims(a: TaskFact, b: TaskFact, service: ServiceFact): number {
+  return Number(runs(b, service)) - Number(runs(a, service)) || b.term - a.term
     || compareAge(a, b)
 }
 
-function runs(task: TaskFact, generation: number): boolean {
-  return task.state === 'running' && task.generation === generation
+function runs(task: TaskFact, service: ServiceFact): boolean {
+  return task.state === 'running' && isCurrent(task, service)
 }
 
 /** The claim of this node to a slot that has fallen to it. @param isMajority most nodes are here */
@@ -59,7 +60,7 @@ export function claimRow(service: ServiceFact, state: SlotState, wallMs: number,
   const { ended, holder, lost, slot } = state
   const before = [...ended, ...lost, ...holder === null ? [] : [holder]]
   const last = ended[0]
-  const isSame = last !== undefined && last.generation === service.generation
+  const isSame = last !== undefined && isCurrent(last, service)
   const highest = Math.max(0, ...before.map(task => task.term))
   return {
     service: service.id, slot, generation: service.generation, desired: 'running',
@@ -68,7 +69,7 @@ export function claimRow(service: ServiceFact, state: SlotState, wallMs: number,
     createdAt: Math.max(wallMs, ...before.map(task => task.createdAt + 1)), stateAt: wallMs,
     term: highest + (lost.length > 0 && isMajority ? 1 : 0),
     attempt: !isSame ? 0 : last.attempt + (last.state === 'shutdown' ? 0 : 1),
-    side: holder === null ? lastSide(before) : 1 - holder.side,
+    template: templateOf(service), side: holder === null ? lastSide(before) : 1 - holder.side,
   }
 }
 

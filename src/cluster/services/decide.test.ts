@@ -7,12 +7,21 @@ import { restartAfter } from './restarts.ts'
 import type { RolloutRow } from './rows.ts'
 import { nodeOf, serviceOf, taskOf } from './services.test-kit.ts'
 import { leaseSlots, wantedSlots } from './slots.ts'
+import { templateOf } from './templates.ts'
 
 const NODES = ['n1', 'n2', 'n3'].map(id => nodeOf(id))
 
 function plansOf(services: ServiceFact[], tasks: TaskFact[] = [], nodes: NodeFact[] = NODES,
   rollouts = new Map<string, RolloutRow>()): SlotPlan[] {
-  return [...decide({ nodes, services, tasks, rollouts }).values()].flat()
+  return [...decide({ nodes, services, rollouts,
+    tasks: tasks.map(task => started(task, services.find(one => one.id === task.service)!)),
+  }).values()].flat()
+}
+
+/** A task of the service's generation was started with its template. */
+function started(task: TaskFact, service: ServiceFact | undefined): TaskFact {
+  return task.generation === service?.generation ? { ...task, template: templateOf(service) }
+    : task
 }
 
 const nodesOf = (plans: readonly SlotPlan[]) => plans.map(plan => plan.node)
@@ -151,7 +160,7 @@ for (const [name, restart, last, delayMs] of restarts) {
   test(`restart: ${name}`, t => {
     const { spec } = serviceOf('web', 1)
     const service = serviceOf('web', 1, { restart: { ...spec.task.restart, ...restart } })
-    t.is(restartAfter(service, last).delayMs, delayMs)
+    t.is(restartAfter(service, started(last, service)).delayMs, delayMs)
   })
 }
 

@@ -7,6 +7,7 @@ import { Placement } from './placement.ts'
 import { restartAfter } from './restarts.ts'
 import type { RolloutRow } from './rows.ts'
 import { replaceOrder, wantedSlots } from './slots.ts'
+import { isCurrent } from './templates.ts'
 
 export type OrchestrationFacts = Readonly<{
   nodes: readonly NodeFact[]
@@ -33,8 +34,7 @@ export type SlotPlan = SlotState & Readonly<{
 export type Plans = ReadonlyMap<string, readonly SlotPlan[]>
 
 export function decide(facts: OrchestrationFacts): Plans {
-  const generations = new Map(facts.services.map(service => [service.id, service.generation]))
-  const placement = new Placement(facts.nodes, facts.tasks, generations)
+  const placement = new Placement(facts.nodes, facts.tasks, facts.services)
   const alive = new Set(facts.nodes.filter(node => node.isAlive).map(node => node.id))
   const byService = Map.groupBy(facts.tasks, task => task.service)
   const services = [...facts.services].sort((a, b) => compareText(a.id, b.id))
@@ -68,7 +68,7 @@ function nextTask(placement: Placement, service: ServiceFact, rollout: RolloutRo
 function isVacant(service: ServiceFact, rollout: RolloutRow | undefined,
   { holder, leaving, slot, successor }: SlotState): boolean {
   if (holder === null) return leaving.length === 0
-  return successor === null && leaving.length === 0 && holder.generation < service.generation
+  return successor === null && leaving.length === 0 && !isCurrent(holder, service)
     && replaceOrder(service, rollout, slot) === 'start-first'
 }
 

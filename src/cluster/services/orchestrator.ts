@@ -14,6 +14,7 @@ import { RolloutDriver } from './rollout.ts'
 import { isHeld } from './leases.ts'
 import { leaseKey } from './rows.ts'
 import { leaseSlot, replaceOrder } from './slots.ts'
+import { isCurrent } from './templates.ts'
 import { Vacancies } from './vacancies.ts'
 
 /** Between a claim and the start: another claim that is under way is heard of within this time. */
@@ -90,6 +91,8 @@ export class Orchestrator {
         own.leave(nowMs, wallMs, 'its service is gone', 0)
         continue
       }
+      // An update that was rolled back before it reached this task is none for it.
+      if (isCurrent(own.row, plan.service)) own.row.generation = plan.service.generation
       const why = this.#whyNot(facts, plan, own, self)
       if (why !== null) own.leave(nowMs, wallMs, why)
     }
@@ -100,14 +103,14 @@ export class Orchestrator {
     const { service, isWanted, losers } = plan
     if (!isWanted) return ''
     if (losers.some(task => task.id === own.id)) {
-      return plan.holder!.generation > own.row.generation ? '' : 'another task has its slot'
+      return isCurrent(own.row, service) ? 'another task has its slot' : ''
     }
     if (self?.availability === 'drain') return ''
     if (self !== undefined && !meetsAll(service.spec.task.constraints, self)) {
       return 'the node does not meet the constraints any more'
     }
     const order = replaceOrder(service, facts.rollouts.get(service.id), plan.slot)
-    return order === 'stop-first' && own.row.generation < service.generation ? '' : null
+    return order === 'stop-first' && !isCurrent(own.row, service) ? '' : null
   }
 
   #claim({ nodes }: ServiceFacts, plans: Plans): void {

@@ -4,6 +4,7 @@ import { plural } from '../../base/text.ts'
 import { meetsAll } from './constraints.ts'
 import type { NodeFact, ServiceFact, TaskFact } from './facts.ts'
 import { isLive } from './slots.ts'
+import { templateOf } from './templates.ts'
 
 /** With so many failed tasks of a service in its history a node comes after all others. */
 export const TIRED_FAILURES = 5
@@ -18,14 +19,15 @@ export class Placement {
   readonly #failures = new Map<string, Counts>()
   readonly #candidates = new Map<string, Candidates>()
 
-  /** @param generations of the services: what failed in an earlier one says nothing */
+  /** What failed with an earlier template of a service says nothing. */
   constructor(nodes: readonly NodeFact[], tasks: readonly TaskFact[],
-    generations: ReadonlyMap<string, number>) {
+    services: readonly ServiceFact[]) {
     this.#nodes = nodes
+    const templates = new Map(services.map(service => [service.id, templateOf(service)]))
     for (const task of tasks) {
       if (isLive(task)) {
         if (!task.isHidden && task.desired === 'running') this.#count(task.service, task.node)
-      } else if (task.generation === generations.get(task.service)) this.#countFailure(task)
+      } else if (task.template === templates.get(task.service)) this.#countFailure(task)
     }
   }
 

@@ -1,6 +1,7 @@
 // When a slot whose task has ended gets another one.
 import { plural } from '../../base/text.ts'
 import type { ServiceFact, TaskFact } from './facts.ts'
+import { isCurrent } from './templates.ts'
 
 /** Of one slot so many ended tasks are kept, to be looked at. */
 export const HISTORY_TASKS = 5
@@ -18,12 +19,12 @@ const AT_ONCE: Restart = { delayMs: 0, reason: '' }
 const DOUBLINGS_MAX = 6
 
 /** @param last the task that ended last in this slot */
-export function restartAfter({ spec, generation }: Pick<ServiceFact, 'spec' | 'generation'>,
+export function restartAfter(service: Pick<ServiceFact, 'spec'>,
   last: TaskFact | undefined): Restart {
-  if (last === undefined || last.generation !== generation || last.state === 'shutdown') {
+  if (last === undefined || last.state === 'shutdown' || !isCurrent(last, service)) {
     return AT_ONCE
   }
-  const { condition, delayMs, maxAttempts } = spec.task.restart
+  const { condition, delayMs, maxAttempts } = service.spec.task.restart
   if (condition === 'none') return { delayMs: null, reason: 'it is not to be restarted' }
   if (condition === 'on-failure' && last.state === 'complete') {
     return { delayMs: null, reason: 'it has done its work' }

@@ -9,6 +9,13 @@ import {
   previousKey, type RolloutRow, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE, type UpdatePolicy,
 } from './rows.ts'
 import { policyOf } from './slots.ts'
+import { isCurrent } from './templates.ts'
+
+/**
+ * A rollout of a generation that the service has not: its row most often is on its way. After this
+ * it is taken for what is left of a change that another one has overtaken, on two sides of a split.
+ */
+const AHEAD_WAIT_MS = 2000
 
 /** What is known of a rollout besides its row; forgotten when another node drives it. */
 type Drive = {
@@ -26,6 +33,8 @@ type Step = Readonly<{ now: Now; facts: ServiceFacts; service: ServiceFact; row:
 export class RolloutDriver {
   readonly #node: string
   #drives = new Map<string, Drive>()
+  /** Since when the row of a rollout has been newer than its service. */
+  readonly #aheadMs = new Map<string, number>()
   #writes: Write[] = []
   #wakeAtMs = Infinity
 
@@ -42,13 +51,12 @@ export class RolloutDriver {
     this.#drives = new Map()
     for (const service of managers.includes(this.#node) ? facts.services : []) {
       const row = facts.rollouts.get(service.id)
-      if (row === undefined && service.generation === 1) continue
       if (rendezvousFirst(service.id, managers) !== this.#node) continue
-      if (row === undefined || row.generation < service.generation) {
-        this.#writeRow(service.id, begun(service.generation, 'updating', now.wallMs))
+      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
+      if (row?.generation !== service.generation) {
+        this.#begin(now, service, row, slots)
         continue
       }
-      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
       const policy = policyOf(service, row)
       if (policy === null) {
         this.#reopen(now, service, row, slots)
@@ -73,7 +81,9 @@ export class RolloutDriver {
     const inWork = slots.filter(plan => named.has(plan.slot) && !isDone(plan, service))
     if (inWork.length < named.size) drive.doneAtMs = now.nowMs
     const waiting = slots.filter(plan => !named.has(plan.slot) && isOld(plan, service))
-    const room = (policy.parallelism === 0 ? Infinity : policy.parallelism) - inWork.length
+    // What fails while the old task runs on is tried again, and does not hold up the others.
+    const busy = inWork.filter(plan => !isFailing(plan, service)).length
+    const room = (policy.parallelism === 0 ? Infinity : policy.parallelism) - busy
     const isFirst = named.size === 0 && inWork.length === 0 && isFresh(slots, service)
     const nextAtMs = isFirst ? now.nowMs : drive.doneAtMs + policy.delayMs
     const mayGoOn = waiting.length > 0 && room > 0
@@ -90,6 +100,20 @@ export class RolloutDriver {
     const isUpdate = row.state === 'updating'
     this.#writeRow(service.id, { ...row, state: isUpdate ? 'completed' : 'rollback_completed',
       finishedAt: now.wallMs, message: isUpdate ? 'update completed' : 'rollback completed' })
+  }
+
+  #begin({ nowMs, wallMs }: Now, service: ServiceFact, row: RolloutRow | undefined,
+    slots: readonly SlotPlan[]): void {
+    const { id, generation } = service
+    const isFirst = row === undefined && generation === 1
+    if (isFirst && !slots.some(plan => isOld(plan, service))) return
+    if (row !== undefined && row.generation > generation) {
+      const aheadMs = this.#aheadMs.get(id) ?? nowMs
+      this.#aheadMs.set(id, aheadMs)
+      if (aheadMs + AHEAD_WAIT_MS > nowMs) return this.#wake(aheadMs + AHEAD_WAIT_MS)
+    }
+    this.#aheadMs.delete(id)
+    this.#writeRow(id, begun(generation, 'updating', wallMs))
   }
 
   /** A node that was away brings back tasks of before. */
@@ -157,7 +181,7 @@ function failedTask({ now, service, row, slots, policy, drive }: Step): TaskFact
   for (const { id } of ended) if (before.has(id)) seen.set(id, before.get(id)!)
   drive.runningMs = seen
   return ended.find(task => {
-    const isOurs = task.generation === service.generation && task.stateAt >= row.startedAt
+    const isOurs = isCurrent(task, service) && task.stateAt >= row.startedAt
     if (!isOurs || (task.state !== 'failed' && task.state !== 'rejected')) return false
     const runningMs = before.get(task.id)
     return runningMs === undefined || now.nowMs - runningMs <= policy.monitorMs
@@ -168,15 +192,23 @@ function failedTask({ now, service, row, slots, policy, drive }: Step): TaskFact
 function isDone({ holder, leaving, delayMs, ended, node, successor }: SlotPlan,
   service: ServiceFact): boolean {
   if (holder === null) {
-    const hasFailed = ended[0]?.generation === service.generation
-    return leaving.length === 0 && (delayMs === null || node === null || hasFailed)
+    return leaving.length === 0
+      && (delayMs === null || node === null || hasFailed(ended, service))
   }
-  return holder.generation === service.generation && holder.state === 'running'
+  return isCurrent(holder, service) && holder.state === 'running'
     && successor === null
 }
 
+function isFailing({ ended, holder, successor }: SlotPlan, service: ServiceFact): boolean {
+  return holder !== null && successor === null && hasFailed(ended, service)
+}
+
+function hasFailed([last]: readonly TaskFact[], service: ServiceFact): boolean {
+  return last !== undefined && isCurrent(last, service) && last.state !== 'shutdown'
+}
+
 function isOld({ holder }: SlotPlan, service: ServiceFact): boolean {
-  return holder !== null && holder.generation < service.generation
+  return holder !== null && !isCurrent(holder, service)
 }
 
 /** Nothing has been replaced yet, so nothing needs to be waited for. */

@@ -165,6 +165,8 @@ export const taskRow = z.object({
   term: z.int().min(0).default(0),
   /** Tasks of this slot and generation that had ended by themselves before this one. */
   attempt: z.int().min(0).default(0),
+  /** templateOf() of what it was started with. */
+  template: z.string().max(16).default(''),
   /** Which of the two addresses of its slot it has: see leaseSlot(). */
   side: z.int().min(0).max(1).default(0),
 })

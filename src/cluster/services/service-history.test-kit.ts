@@ -287,7 +287,8 @@ class ServiceHistory {
       const own = running.filter(task => task.service === service.id)
       for (const plan of plans.get(service.id)!) this.#checkSlot(service, plan, own)
       const { state } = facts.rollouts.get(service.id) ?? {}
-      if (state === 'updating' || state === 'rollback_started') {
+      const isBad = service.spec.task.command[0] === BAD_COMMAND
+      if (!isBad && (state === 'updating' || state === 'rollback_started')) {
         const waits = plans.get(service.id)!.map(plan => `${plan.slot} ${plan.holder?.state}`)
         throw new Error(`the rollout of ${service.id} is ${state} still: ${waits.join(', ')}`)
       }
@@ -319,8 +320,8 @@ class ServiceHistory {
     if (holder?.id !== task!.id || holder.state !== 'running' || !isLive(holder)) {
       throw new Error(`${what} runs as ${task!.id}, and its row says otherwise`)
     }
-    if (!isPaused && canStart && task!.generation !== service.generation) {
-      throw new Error(`${what} is of generation ${task!.generation}, not ${service.generation}; `
+    if (!isPaused && canStart && holder.generation !== service.generation) {
+      throw new Error(`${what} is of generation ${holder.generation}, not ${service.generation}; `
         + `the rollout: ${JSON.stringify(rollout)}`)
     }
     const key = leaseKey(NETWORK, { kind: 'slot', service: service.id,

@@ -39,6 +39,6 @@ export function taskOf(what: string, state: ServiceTaskState = 'running',
   return {
     id: what, node, isHidden: false, service, slot, generation: 1, desired: 'running', state,
     error: '', exitCode: null, container: null, createdAt: 1, stateAt: 1, term: 0, attempt: 0,
-    side: 0, ...more,
+    template: '', side: 0, ...more,
   }
 }
