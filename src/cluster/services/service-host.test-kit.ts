@@ -15,7 +15,7 @@ import {
 export const NETWORK = 'net'
 /** A command that no node can start. */
 export const BAD_COMMAND = 'bad'
-const GATHER_MS = 5
+const GATHER_MS = 25
 const START_MIN_MS = 20
 const START_SPREAD_MS = 300
 const STOP_MAX_MS = 800

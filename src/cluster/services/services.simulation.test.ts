@@ -4,7 +4,7 @@ import test from 'ava'
 import { randomInt } from 'node:crypto'
 import { runServiceHistory } from './service-history.test-kit.ts'
 
-const COUNT = 60
+const COUNT = 50
 const FRESH = Number(process.env['SIMULATION_SEED'] ?? randomInt(2 ** 32 - COUNT))
 
 for (const [name, first] of [['known', 1], ['fresh', FRESH]] as const) {
