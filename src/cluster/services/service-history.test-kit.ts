@@ -1,5 +1,5 @@
-// One history of a simulated cluster with services, made from a seed: commands, nodes that die and
-// come back, splits, clocks that jump, tasks that end; and what must be true when all is well again.
+// One history of a cluster with services, made from a seed: commands, nodes that die and come
+// back, splits, clocks that jump, tasks that end; and what must be true when all is well again.
 import { pick } from '../../base/prng.ts'
 import { QUIET_NETWORK, World } from '../tables/simulation.test-kit.ts'
 import { decide, type SlotPlan } from './decide.ts'

@@ -1,5 +1,5 @@
-// Whether a task is what its service is to have now. Generations are counted on each side of a split,
-// so of two tasks with one generation each may be something else: what they were started with tells.
+// Whether a task is what its service is to have now. Generations are counted on each side of a
+// split, so two tasks of one generation may differ: what they were started with tells.
 import { createHash } from 'node:crypto'
 import type { ServiceFact, TaskFact } from './facts.ts'
 import type { TaskTemplate } from './rows.ts'
