@@ -12,7 +12,7 @@ import { Running } from './running.ts'
 const LAB = ['env', '-u', 'NODE_OPTIONS', join(import.meta.dirname, '..', '..', 'scripts', 'lab')]
 /** Where the API of a node answers. */
 export const SOCKET = '/run/tapmesh/tapmesh.sock'
-const UP_TIMEOUT_MS = 60_000
+const UP_TIMEOUT_MS = 240_000
 
 /** How the nodes know each other: docs/LAB.md. */
 export type Peers = 'cluster' | 'vteps' | 'none'

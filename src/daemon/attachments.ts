@@ -105,6 +105,7 @@ export class Attachments {
     this.#core.queueDrops.end(netnsOf(task), [endpoint])
     await removeEndpoint(netnsOf(task), endpoint)
     task.endpoints = task.endpoints.filter(other => other !== endpoint)
+    writeTaskFiles(this.#core, task) // its hosts file names its addresses
     this.#core.taps.delete(endpoint.portId)
     this.#networks.releaseAddress(endpoint.network, endpoint.address)
     this.#core.save()
