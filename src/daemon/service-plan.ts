@@ -17,6 +17,8 @@ const SERVICE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/
 export type PlanFacts = Readonly<{
   networks: readonly Readonly<{ id: string; name: string }>[]
   services: readonly Readonly<{ id: string; spec: ServiceSpec }>[]
+  /** Ports of every node that belong to the cluster itself: "7946/tcp". */
+  reserved: readonly string[]
 }>
 
 /** @throws TapmeshError that says what cannot be */
@@ -107,7 +109,7 @@ function changedPorts({ name, ports }: ServiceSpec, change: ServiceChange): Port
 
 type Draft = Omit<ServiceSpec, 'ports'> & { ports: PortInput[] }
 
-function checked(draft: Draft, { services }: PlanFacts): ServiceSpec {
+function checked(draft: Draft, facts: PlanFacts): ServiceSpec {
   const { name, mode, replicas, endpointMode, task } = draft
   if (mode === 'global' && replicas !== null) {
     throw new UsageError('--replicas is for --mode replicated: a global service has a task on each '
@@ -131,7 +133,7 @@ function checked(draft: Draft, { services }: PlanFacts): ServiceSpec {
       + 'host')
   }
   return serviceSpec.parse({ ...draft,
-    ports: planPorts(serviceIdOf(name), name, draft.ports, services) })
+    ports: planPorts(serviceIdOf(name), name, draft.ports, facts) })
 }
 
 function checkNetworks(name: string, { networks }: TaskTemplate): void {

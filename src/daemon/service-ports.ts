@@ -18,10 +18,12 @@ type Holder = Readonly<{ id: string; spec: Pick<ServiceSpec, 'name' | 'ports'> }
  * The ports of a service, each with a published number that no other service has.
  * @param self     id of the service
  * @param services all there are
+ * @param reserved "7946/tcp": what nodes need themselves
  * @throws ConflictError that names who has the port
  */
 export function planPorts(
-  self: string, name: string, wanted: readonly PortInput[], services: readonly Holder[],
+  self: string, name: string, wanted: readonly PortInput[],
+  { services, reserved }: Readonly<{ services: readonly Holder[]; reserved: readonly string[] }>,
 ): PublishedPort[] {
   if (wanted.length > PUBLISHED_PORTS_MAX) {
     throw new LimitError(`service "${name}" publishes ${wanted.length} ports; `
@@ -32,6 +34,10 @@ export function planPorts(
   for (const port of wanted) {
     if (port.published === undefined) continue
     const key = keyOf(port as PublishedPort)
+    if (reserved.includes(key)) {
+      throw new ConflictError(`port ${key} is one by which the nodes of the cluster speak; `
+        + 'choose another one', { port: key })
+    }
     const owner = owners.get(key)
     if (owner === name) throw new ConflictError(`port ${key} is published twice`, { port: key })
     if (owner !== undefined) {

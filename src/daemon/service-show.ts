@@ -22,10 +22,21 @@ export function namedServices(records: ClusterRecords): NamedService[] {
     .sort((a, b) => compare(a.name, b.name))
 }
 
-export function serviceView(records: ClusterRecords, service: NamedService): ServiceView {
+export function serviceViews(records: ClusterRecords, services: readonly NamedService[],
+): ServiceView[] {
+  const nodes = nodeFacts(records)
+  const tasks = Map.groupBy(taskFacts(records).filter(task => !task.isHidden),
+    task => task.service)
+  return services.map(service =>
+    serviceView(records, service, tasks.get(service.id) ?? [], nodes))
+}
+
+/** @param tasks of it, on nodes that are here */
+function serviceView(records: ClusterRecords, service: NamedService, tasks: readonly TaskFact[],
+  nodes: readonly NodeFact[]): ServiceView {
   const { id, name, spec, version, generation } = service
-  const tasks = tasksOf(records, id).filter(task => !task.isHidden)
   const rollout = records.rollouts.get(id)
+  const completed = new Set(tasks.filter(task => task.state === 'complete').map(one => one.slot))
   return {
     id, name, version, generation, spec,
     createdAt: moment(service.createdAt),
@@ -35,9 +46,8 @@ export function serviceView(records: ClusterRecords, service: NamedService): Ser
       ({ id: network, name: records.networks.get(network)?.name ?? network })),
     vips: vipsOf(records, id),
     running: tasks.filter(task => task.state === 'running' && task.desired === 'running').length,
-    wanted: slotsOf(service, nodeFacts(records)).length,
-    completed: new Set(tasks.filter(task => task.state === 'complete')
-      .map(({ slot }) => slot)).size,
+    wanted: slotsOf(service, nodes).length,
+    completed: completed.size,
     update: rollout === undefined ? null : updateView(rollout),
   }
 }

@@ -11,6 +11,7 @@ import { specOf } from '../cluster/services/services.test-kit.ts'
 import type { Write } from '../cluster/tables/events.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import { ClusterRecords } from './cluster-records.ts'
+import type { Config } from './config.ts'
 import type { ServiceInput } from './service-views.ts'
 import { Services } from './services.ts'
 import { encodeRow, TABLE_NETWORK, TABLE_NODE } from './shared-rows.ts'
@@ -43,7 +44,8 @@ function bench(isManager = true) {
     put(TABLE_NETWORK, id, { name, subnet: `10.0.${net}.0/24`, gateway: `10.0.${net}.1`,
       vni: 4096 + net, mtu: null, labels: {}, createdAt: '2026-01-01' })
   }
-  const core = { link, log: pino({ level: 'silent' }) }
+  const config = { mesh: { port: 7946 }, underlay: { port: 4789 } } as Config
+  const core = { link, config, log: pino({ level: 'silent' }) }
   const parts = { version: '0.1.0', clock: { nowMs: () => 0, wallMs: () => NOW },
     readLog: async () => null }
   const services = new Services({ core, ...parts })
@@ -106,6 +108,8 @@ const refused: [name: string, change: Partial<ServiceInput>, error: Function, li
   ['port taken by a host\'s', { ports: [port(5432, 80, { mode: 'host' })] }, ConflictError, /"db"/],
   ['port twice', { ports: [port(80, 80), port(80, 81)] }, ConflictError,
     /port 80\/tcp is published twice/],
+  ['the port of the mesh', { ports: [port(7946, 80)] }, ConflictError,
+    /port 7946\/tcp is one by which the nodes of the cluster speak/],
   ['too many ports', { ports: Array.from({ length: 33 }, (_, n) => port(n + 1, 80)) }, LimitError,
     /publishes 33 ports; 32 fit/],
   ['below zero', { replicas: -1 }, LimitError, /has 0 to 1024 replicas, not -1/],

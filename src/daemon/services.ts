@@ -17,7 +17,7 @@ import { type LogReader, serviceLogs } from './service-logs.ts'
 import { makeServiceName } from './service-names.ts'
 import { changeService, type PlanFacts, planService, restoreService } from './service-plan.ts'
 import {
-  awayNodes, awayTasks, type NamedService, namedServices, serviceTaskViews, serviceView,
+  awayNodes, awayTasks, type NamedService, namedServices, serviceTaskViews, serviceViews,
 } from './service-show.ts'
 import type {
   ServiceChange, ServiceChanged, ServiceControl, ServiceInput, ServiceLogLine, ServiceLogsSpec,
@@ -26,7 +26,7 @@ import type {
 import { encodeRow } from './shared-rows.ts'
 
 type Parts = Readonly<{
-  core: Pick<Core, 'link' | 'log'>
+  core: Pick<Core, 'config' | 'link' | 'log'>
   clock: Clock
   version: string
   /** Of tasks of this node. */
@@ -46,11 +46,11 @@ export class Services implements ServiceControl {
 
   list(): ServiceView[] {
     const { records } = this.#needed()
-    return namedServices(records).map(service => serviceView(records, service))
+    return serviceViews(records, namedServices(records))
   }
 
   get(which: string): ServiceView {
-    return serviceView(this.#needed().records, this.#find(which))
+    return serviceViews(this.#needed().records, [this.#find(which)])[0]!
   }
 
   tasks(which: string): ServiceTaskView[] {
@@ -59,7 +59,7 @@ export class Services implements ServiceControl {
 
   async create(input: ServiceInput): Promise<ServiceChanged> {
     const link = this.#managing('create services')
-    const facts = factsOf(link)
+    const facts = this.#facts(link)
     const name = input.name ?? makeServiceName(new Set(facts.services.map(one => one.spec.name)))
     const spec = planService(name, input, facts)
     const id = serviceIdOf(name)
@@ -76,7 +76,7 @@ export class Services implements ServiceControl {
   async update(which: string, change: ServiceChange): Promise<ServiceChanged> {
     const link = this.#managing('change services')
     const service = this.#find(which)
-    const spec = changeService(service.spec, change, factsOf(link))
+    const spec = changeService(service.spec, change, this.#facts(link))
     if (!isDeepStrictEqual(spec, service.spec)) {
       const next = nextVersion(service, spec, this.#clock.wallMs())
       link.write(versionWrites(service, next))
@@ -94,7 +94,7 @@ export class Services implements ServiceControl {
         + 'updated yet', { service: service.name })
     }
     const wallMs = this.#clock.wallMs()
-    const next = nextVersion(service, restoreService(previous.spec, factsOf(link)), wallMs)
+    const next = nextVersion(service, restoreService(previous.spec, this.#facts(link)), wallMs)
     link.write([...versionWrites(service, next), rollbackWrite(service, next, wallMs)])
     this.#tell(service, next, 'service rolled back')
     return { service: this.get(service.id), pending: pendingOf(link, service) }
@@ -136,6 +136,12 @@ export class Services implements ServiceControl {
     return () => ofService(id)
   }
 
+  #facts({ records }: ClusterLink): PlanFacts {
+    const { mesh, underlay } = this.#core.config
+    const reserved = [`${mesh.port}/tcp`, `${mesh.port}/udp`, `${underlay.port}/udp`]
+    return { networks: networkFacts(records), services: namedServices(records), reserved }
+  }
+
   #needed(): ClusterLink {
     if (this.#core.link === null) throw notInCluster()
     return this.#core.link
@@ -154,10 +160,6 @@ export class Services implements ServiceControl {
   #tell({ id, name }: NamedService, { version, generation }: ServiceRow, what: string): void {
     this.#core.log.info({ service: name, id, version, generation }, what)
   }
-}
-
-function factsOf({ records }: ClusterLink): PlanFacts {
-  return { networks: networkFacts(records), services: namedServices(records) }
 }
 
 function pendingOf({ records }: ClusterLink, { id, name }: NamedService): string[] {
