@@ -35,6 +35,7 @@ export class LeaseKeeper {
   #patientUntilMs = 0
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
+  #isClosed = false
 
   constructor(parts: LeaseKeeperParts) {
     this.#parts = parts
@@ -42,6 +43,7 @@ export class LeaseKeeper {
 
   /** Rows have changed: what follows from all of them is done once, after them. */
   follow(): void {
+    if (this.#isClosed) return
     this.#soon ??= setImmediate(() => {
       this.#soon = undefined
       this.#step()
@@ -49,6 +51,7 @@ export class LeaseKeeper {
   }
 
   close(): void {
+    this.#isClosed = true
     clearImmediate(this.#soon)
     clearTimeout(this.#timer)
   }
