@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { cidrsOverlap, formatIpv4, parseCidr, parseIpv4 } from '../base/text.ts'
 import type { Taken } from './subnets.ts'
 import {
-  checkSubnet, checkVni, chooseSubnet, nextVni, takenByAddress, takenByNetwork, takenByRoute,
+  checkSubnet, checkVni, chooseSubnet, nextVni, REASON_LETTERS_MAX, takenByAddress, takenByNetwork,
+  takenByRoute, widestSubnets,
 } from './subnets.ts'
 
 test('the first network gets 10.0.1.0/24', t => {
@@ -116,4 +117,14 @@ for (const [vni, code, message] of vnis) {
 
 test('any other VNI is accepted', t => {
   for (const vni of [1, 4095, 4097, 16777215]) t.notThrows(() => checkVni(vni, []))
+})
+
+test('a node tells the widest of what it uses, and nothing that lies in it', t => {
+  const taken = [takenByAddress('10.0.2.15/24', 'eth0'), takenByRoute('10.0.2.0/24', 'eth0'),
+    takenByRoute('0.0.0.0/0', 'eth0'), takenByRoute('172.16.0.0/12', 'x'.repeat(99)),
+    takenByRoute('172.17.0.0/16', 'docker0')]
+  const told = widestSubnets(taken)
+  t.deepEqual(told.map(({ cidr }) => cidr), ['172.16.0.0/12', '10.0.2.0/24'])
+  t.is(told[0]!.reason.length, REASON_LETTERS_MAX)
+  t.regex(told[1]!.reason, /^address 10\.0\.2\.15\/24 of eth0$/)
 })

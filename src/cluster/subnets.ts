@@ -21,6 +21,10 @@ const LAST_SUBNET = parseCidr('10.255.255.0/24')
  */
 const TAKEN_PREFIX_MIN = 8
 
+/** Subnets of its own that a node tells to the others: as many as its row holds. */
+export const SUBNETS_TOLD_MAX = 32
+export const REASON_LETTERS_MAX = 80
+
 /** RFC 7348 section 5: 24 bits; 0 is not used. */
 export const VNI_MAX = 0xffffff
 /** Kept for the ingress network, as Docker Swarm does. */
@@ -118,6 +122,20 @@ export function checkVni(
   const { network } = other
   const text = `VNI ${vni} belongs to network ${network}; choose another`
   throw new ConflictError(text, { vni, network })
+}
+
+/**
+ * What one machine tells to others of what it has taken: the widest first, and none that lies in a
+ * wider one.
+ */
+export function widestSubnets(taken: readonly Taken[]): Taken[] {
+  const told: { cidr: Cidr; reason: string }[] = []
+  for (const one of obstaclesOf(taken).sort((a, b) => a.cidr.prefix - b.cidr.prefix
+    || a.cidr.network - b.cidr.network)) {
+    if (!told.some(({ cidr }) => cidrsOverlap(cidr, one.cidr))) told.push(one)
+  }
+  return told.map(({ cidr, reason }) => ({ cidr: formatCidr(cidr),
+    reason: reason.slice(0, REASON_LETTERS_MAX) }))
 }
 
 /** What really takes addresses, with its numbers. */

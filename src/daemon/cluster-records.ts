@@ -8,7 +8,7 @@ import {
 import type { Change } from '../cluster/tables/events.ts'
 import {
   decodeRow, type EndpointRow, endpointRow, type NetworkRow, networkRow, type NodeRow, nodeRow,
-  ownerOf, TABLE_ENDPOINT, TABLE_NETWORK, TABLE_NODE,
+  ownerOf, subnetsRow, type SubnetsRow, TABLE_ENDPOINT, TABLE_NETWORK, TABLE_NODE, TABLE_SUBNETS,
 } from './shared-rows.ts'
 
 /** A row as it is taken up: null when it was deleted. */
@@ -43,6 +43,8 @@ export class ClusterRecords {
   readonly nodes = new Map<string, Known<NodeRow>>()
   /** By network id. */
   readonly networks = new Map<string, Known<NetworkRow>>()
+  /** By node id. */
+  readonly subnets = new Map<string, Known<SubnetsRow>>()
   /** By "NODE/PORT". */
   readonly endpoints = new Map<string, Known<EndpointRow>>()
   /** By service id, and by previousKey() of it. */
@@ -68,6 +70,8 @@ export class ClusterRecords {
     switch (row.table) {
       case TABLE_NODE: return this.#put(this.nodes, ownerOf(row.key), row, nodeRow)
       case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)
+      case TABLE_SUBNETS:
+        return this.#put(this.subnets, ownerOf(row.key), row, subnetsRow)
       case TABLE_ENDPOINT: return this.#put(this.endpoints, row.key, row, endpointRow)
       case TABLE_SERVICE: return this.#put(this.services, row.key, row, serviceRow)
       case TABLE_ROLLOUT: return this.#put(this.rollouts, row.key, row, rolloutRow)

@@ -18,6 +18,7 @@ import { makeControl } from './control.ts'
 import { Core } from './core.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
+import { HostSubnets } from './host-subnets.ts'
 import { Leases } from './leases.ts'
 import { Networks } from './networks.ts'
 import type { OnPortDead } from './packet-worker.ts'
@@ -135,10 +136,12 @@ type ClusterParts = Readonly<{
 function makeCluster({ changes, core, host, leases, networks, tasks, version }: ClusterParts,
 ): { cluster: Cluster; agent: ServiceAgent } {
   const { log } = core
+  const subnets = new HostSubnets(core, host)
   const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
   const cluster = new Cluster({
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
-    version, followers: [() => leases.follow(), link => agent.follow(link)],
+    version, followers: [() => leases.follow(), link => agent.follow(link),
+      link => subnets.follow(link)],
     leavers: [() => agent.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
     readLog: makeLogReader(tasks),

@@ -148,7 +148,7 @@ test('a full network says so on every node, and has room again after the rest', 
   t.is(await node.run(), '10.0.1.6')
 })
 
-test('who gives the addresses and does not answer is named, and so is that nobody does', async t => {
+test('who gives addresses and does not answer is named, and so is that nobody does', async t => {
   const world = new World(t, '10.0.1.0/24', { m: 'manager', w: 'worker' })
   world.nodes.get('m')!.isCaughtUp = false
   await t.throwsAsync(world.nodes.get('w')!.run(),

@@ -2,21 +2,18 @@
 import { deriveSubnet, deriveVni } from '../cluster/derived.ts'
 import { AddressPool } from '../cluster/ipam.ts'
 import {
-  checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByAddress, takenByNetwork,
-  takenByRoute, VNI_INGRESS,
+  checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByNetwork, VNI_INGRESS,
 } from '../cluster/subnets.ts'
 import { type Clock } from '../base/clock.ts'
 import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
 import { findNamed, makeObjectId } from '../base/ids.ts'
 import { cidrHas, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/text.ts'
-import { addresses } from '../kernel/netlink/address.ts'
-import { links } from '../kernel/netlink/link.ts'
-import { routes } from '../kernel/netlink/route.ts'
 import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { NETWORKS_MAX } from '../path/image.ts'
 import { VXLAN_OVERHEAD_OCTETS } from '../wire/vxlan.ts'
 import { encodeRow, networkIdOf, TABLE_NETWORK } from './shared-rows.ts'
 import type { Core } from './core.ts'
+import { hostSubnets, subnetsElsewhere } from './host-subnets.ts'
 import type { Attachment } from './lease-desk.ts'
 import { MTU_MIN_OCTETS } from './path-mtu.ts'
 import type { EndpointRecord, NetworkRecord } from './state.ts'
@@ -205,17 +202,12 @@ export class Networks {
     }
   }
 
-  /** Subnets that cannot be used on this machine, each with the reason. */
+  /** Subnets that cannot be used here or on another node, each with the reason. */
   async #taken(): Promise<Taken[]> {
-    const names = new Map((await links(this.#host)).map(link => [link.index, link.name]))
-    const found = (await addresses(this.#host)).filter(one => !one.address.includes(':'))
-    const hostAddresses = found.map(one =>
-      takenByAddress(`${one.address}/${one.prefix}`, names.get(one.index) ?? 'a device'))
-    const hostRoutes = (await routes(this.#host))
-      .map(route => takenByRoute(route.destination,
-        route.device === null ? null : names.get(route.device) ?? null))
-    const own = this.#core.state.networks.map(one => takenByNetwork(one.subnet, one.name))
-    return [...own, ...hostAddresses, ...hostRoutes]
+    const { link: cluster, state } = this.#core
+    const own = state.networks.map(one => takenByNetwork(one.subnet, one.name))
+    const elsewhere = cluster === null ? [] : subnetsElsewhere(cluster.records, cluster.nodeId)
+    return [...own, ...await hostSubnets(this.#host), ...elsewhere]
   }
 }
 

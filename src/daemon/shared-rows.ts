@@ -2,13 +2,16 @@
 // read it (`tapmesh cluster tables`). What does not have its shape is not used.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { tryIpv4 } from '../base/text.ts'
+import { parseCidr, tryIpv4 } from '../base/text.ts'
 import { SERVICE_TABLES, TASK_NAME_MAX } from '../cluster/services/rows.ts'
+import { REASON_LETTERS_MAX, SUBNETS_TOLD_MAX } from '../cluster/subnets.ts'
 import type { TableSpec } from '../cluster/tables/events.ts'
 
 export const TABLE_NODE = 'node'
 export const TABLE_NETWORK = 'network'
 export const TABLE_ENDPOINT = 'endpoint'
+/** What the machine of a node uses itself, and no network may. */
+export const TABLE_SUBNETS = 'subnets'
 /** What all nodes must agree on and only managers may change: the key ring, who was shut out. */
 export const TABLE_CLUSTER = 'cluster'
 
@@ -22,6 +25,7 @@ export const SHARED_TABLES: readonly TableSpec[] = [
   { name: TABLE_NODE, owned: true },
   { name: TABLE_NETWORK, owned: false },
   { name: TABLE_ENDPOINT, owned: true },
+  { name: TABLE_SUBNETS, owned: true },
   { name: TABLE_CLUSTER, owned: false },
   ...SERVICE_TABLES,
 ]
@@ -74,11 +78,20 @@ export const endpointRow = z.object({
   promiscuous: z.boolean(),
 })
 
+/** Key "NODE/self". */
+export const subnetsRow = z.object({
+  subnets: z.array(z.object({
+    cidr: z.string().refine(isCidr, 'not a subnet'),
+    reason: z.string().max(REASON_LETTERS_MAX),
+  })).max(SUBNETS_TOLD_MAX),
+})
+
 /** A node that a manager has taken out, `at` milliseconds since 1970. */
 export const removedRow = z.object({ id: z.string().max(25), name, at: z.number().min(0) })
 
 export type NodeRow = z.output<typeof nodeRow>
 export type NetworkRow = z.output<typeof networkRow>
+export type SubnetsRow = z.output<typeof subnetsRow>
 export type EndpointRow = z.output<typeof endpointRow>
 
 export const nodeKey = (nodeId: string): string => `${nodeId}/self`
@@ -107,5 +120,14 @@ export function decodeRow<S extends z.ZodType>(schema: S, octets: Uint8Array): z
     return parsed.success ? parsed.data : null
   } catch {
     return null
+  }
+}
+
+function isCidr(text: string): boolean {
+  try {
+    parseCidr(text)
+    return true
+  } catch {
+    return false
   }
 }
