@@ -154,7 +154,7 @@ lab.test('what cannot be run is refused before anything is made', async t => {
 lab.test('without crun it is said what is missing', async t => {
   await lab.sh(NODE, 'mount --bind /dev/null "$(command -v crun)"')
   const answer = await run('-d', '--', 'sleep', '9')
-  t.match(answer, { code: 1, stderr: /"crun" is not installed on this node; .*apt install crun/ })
+  t.match(answer, { code: 125, stderr: /"crun" is not installed on this node; .*apt install crun/ })
   await lab.sh(NODE, 'umount "$(command -v crun)"')
 })
 

@@ -16,7 +16,7 @@ import { resolveUser, type TaskUser } from './task-user.ts'
 import { hostnameOf } from './task-view.ts'
 
 const SHIM = fileURLToPath(new URL('./task-shim.sh', import.meta.url))
-const ROOT_USER: TaskUser = { uid: 0, gid: 0, groups: [], home: '/root' }
+const ROOT_USER: TaskUser = { uid: 0, gid: 0, groups: [0], home: '/root' }
 /** How often a process that is not our child (from before a restart) is looked at. */
 const ADOPTED_LOOK_MS = 250
 /** How long a killed process may take to be gone; the kernel decides, not the process. */
@@ -77,8 +77,8 @@ function hostCommand(task: TaskRecord): Command {
   }
   const { uid, gid, groups, home } = resolveUser(user, HOST_ROOT)
   return { env: environmentOf(task, home), command: [
-    hostProgram('setpriv'), `--reuid=${uid}`, `--regid=${gid}`,
-    groups.length === 0 ? '--clear-groups' : `--groups=${groups.join(',')}`, '--', ...command,
+    hostProgram('setpriv'), `--reuid=${uid}`, `--regid=${gid}`, `--groups=${groups.join(',')}`,
+    '--', ...command,
   ] }
 }
 

@@ -10,14 +10,14 @@ const TREE = {
 }
 
 const rows: [user: string, expected: TaskUser][] = [
-  ['web', { uid: 1000, gid: 100, groups: [4, 5], home: '/home/web' }],
-  ['1000', { uid: 1000, gid: 100, groups: [4, 5], home: '/home/web' }],
-  ['web:adm', { uid: 1000, gid: 4, groups: [], home: '/home/web' }],
-  ['web:7', { uid: 1000, gid: 7, groups: [], home: '/home/web' }],
-  ['0', { uid: 0, gid: 0, groups: [], home: '/root' }],
-  ['4242', { uid: 4242, gid: 0, groups: [], home: '/' }],
-  ['4242:4343', { uid: 4242, gid: 4343, groups: [], home: '/' }],
-  ['bare', { uid: 1001, gid: 1001, groups: [], home: '/' }],
+  ['web', { uid: 1000, gid: 100, groups: [100, 4, 5], home: '/home/web' }],
+  ['1000', { uid: 1000, gid: 100, groups: [100, 4, 5], home: '/home/web' }],
+  ['web:adm', { uid: 1000, gid: 4, groups: [4], home: '/home/web' }],
+  ['web:7', { uid: 1000, gid: 7, groups: [7], home: '/home/web' }],
+  ['0', { uid: 0, gid: 0, groups: [0], home: '/root' }],
+  ['4242', { uid: 4242, gid: 0, groups: [0], home: '/' }],
+  ['4242:4343', { uid: 4242, gid: 4343, groups: [4343], home: '/' }],
+  ['bare', { uid: 1001, gid: 1001, groups: [1001], home: '/' }],
 ]
 for (const [user, expected] of rows) {
   test(`user ${user}`, t => withRootfs(TREE, root => {

@@ -9,7 +9,7 @@ const ID_MAX = 0xffff_fffe
 export type TaskUser = Readonly<{
   uid: number
   gid: number
-  /** Further groups that it is a member of. */
+  /** All that it is in, `gid` among them: else a file could be kept from just that group. */
   groups: readonly number[]
   home: string
 }>
@@ -32,13 +32,13 @@ export function resolveUser(user: string, root: string): TaskUser {
     const named = groups.find(([name, , id]) => name === group || id === group)
     const gid = numberOf(named?.[2] ?? group)
     if (gid === null) throw nobody('group', group, root, 'group')
-    return { uid, gid, groups: [], home }
+    return { uid, gid, groups: [gid], home }
   }
   const gid = numberOf(known?.[3] ?? '0') ?? 0
   const memberOf = groups.filter(([, , , members]) => known !== undefined
     && (members ?? '').split(',').includes(known[0]!))
   const others = memberOf.map(([, , id]) => numberOf(id ?? '')).filter(id => id !== null)
-  return { uid, gid, groups: [...new Set(others)].filter(id => id !== gid), home }
+  return { uid, gid, groups: [...new Set([gid, ...others])], home }
 }
 
 function numberOf(text: string): number | null {

@@ -3,7 +3,7 @@ import test from 'ava'
 import type { TaskView } from '../client.ts'
 import { durationText } from './ago.ts'
 import { clockText } from './capturing.ts'
-import { enter } from './commands/exec.ts'
+import { enter, enterRootfs } from './commands/exec.ts'
 import { tableText } from './table.ts'
 import { taskStatus } from './task-text.ts'
 import { duration, environmentOf, labelsOf, networkOf } from './words.ts'
@@ -76,14 +76,15 @@ test('words with values', t => {
 })
 
 test('exec enters the process, or the namespace when there is none', t => {
-  t.is(enter(task, ['ip', 'a'], true).join(' '), 'nsenter -t 7 -n -u -m -- ip a')
-  const bare = enter({ ...task, pid: null }, ['ip', 'a'], true)
+  t.is(enter(task, ['ip', 'a']).join(' '), 'nsenter -t 7 -n -u -m -- ip a')
+  const bare = enter({ ...task, pid: null }, ['ip', 'a'])
   t.deepEqual(bare.slice(0, 4), ['nsenter', '--net=/run/netns/tm-abab', '--', 'unshare'])
   t.deepEqual(bare.slice(-4), ['abababababab', task.directory, 'ip', 'a'])
-  const inside = { ...task, runtime: 'crun', rootfs: '/srv/box' } as const
   const crun = `nsenter -t 7 -m -- crun --root ${task.directory}/crun --cgroup-manager=disabled`
-  t.is(enter(inside, ['ip', 'a'], true).join(' '), `${crun} exec --tty ${task.id} ip a`)
-  t.is(enter(inside, ['ip', 'a'], false).join(' '), `${crun} exec ${task.id} ip a`)
+  t.is(enterRootfs(task, ['ip', 'a'], '0:0', true).join(' '),
+    `${crun} exec --user=0:0 --tty ${task.id} ip a`)
+  t.is(enterRootfs(task, ['ip', 'a'], '33:34', false).join(' '),
+    `${crun} exec --user=33:34 ${task.id} ip a`)
 })
 
 test('a packet has a time with microseconds', t => {

@@ -1,5 +1,5 @@
 // tapmesh exec: a command beside a task, in its network, host name and mounts.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { AbsentError, ConflictError, UsageError } from '../../../base/errors.ts'
 import type { TaskView } from '../../client.ts'
@@ -33,26 +33,43 @@ export function define(command: Command): void {
       if (task.pid === null && !existsSync(`${NETNS_FOLDER}/${task.netns}`)) {
         throw new ConflictError(`task "${task.name}" has ended and its namespace is gone`, { name })
       }
-      const isTerminal = process.stdin.isTTY && process.stdout.isTTY
-      throw new ExitError(await runInherited(enter(task, argv, isTerminal)))
+      const isInside = task.pid !== null && task.runtime === 'crun'
+      throw new ExitError(await runInherited(isInside
+        ? enterRootfs(task, argv, userIn(task.directory), process.stdin.isTTY)
+        : enter(task, argv)))
     })
   addSocketOption(command)
   addExample(command, 'tapmesh exec web -- ip address', 'tapmesh exec web sh')
 }
 
-/**
- * The words that run `argv` in the namespaces of `task`: nsenter(1), unshare(1), crun(1). Where
- * crun runs it, the command is as the task's own: with its user, environment and capabilities.
- */
-export function enter(task: TaskView, argv: string[], isTerminal: boolean): string[] {
-  const { id, pid, netns, hostname, directory } = task
-  if (pid !== null && task.runtime === 'crun') {
-    return ['nsenter', '-t', String(pid), '-m', '--', 'crun', '--root', `${directory}/crun`,
-      '--cgroup-manager=disabled', 'exec', ...isTerminal ? ['--tty'] : [], id, ...argv]
-  }
+/** The words that run `argv` in the namespaces of `task`: nsenter(1), unshare(1). */
+export function enter(task: TaskView, argv: string[]): string[] {
+  const { pid, netns, hostname, directory } = task
   if (pid !== null) return ['nsenter', '-t', String(pid), '-n', '-u', '-m', '--', ...argv]
   return [
     'nsenter', `--net=${NETNS_FOLDER}/${netns}`, '--', 'unshare', '--uts', '--mount', '--',
     'sh', '-c', MAKE_HOST, 'sh', hostname, directory, ...argv,
   ]
+}
+
+/**
+ * The words that run `argv` beside a task that crun runs: with its environment and capabilities.
+ * crun must see the control groups as it did when it began, so it is called where that was.
+ * @param user "UID:GID" inside
+ */
+export function enterRootfs(task: TaskView, argv: string[], user: string,
+  isTerminal: boolean): string[] {
+  return [
+    'nsenter', '-t', String(task.pid), '-m', '--',
+    'crun', '--root', `${task.directory}/crun`, '--cgroup-manager=disabled',
+    'exec', `--user=${user}`, ...isTerminal ? ['--tty'] : [], task.id, ...argv,
+  ]
+}
+
+/** Whose process the task is, in numbers: as crun was told. */
+function userIn(directory: string): string {
+  const config = JSON.parse(readFileSync(`${directory}/config.json`, 'utf8')) as
+    { process: { user: { uid: number; gid: number } } }
+  const { uid, gid } = config.process.user
+  return `${uid}:${gid}`
 }
