@@ -10,22 +10,24 @@ import { makeRing, makeRoom, type Ring, VNET_HEADER_OCTETS } from '../kernel/rin
 import { GSO_TCPV4, writeVirtioChecksum, writeVirtioGso } from '../wire/virtio.ts'
 import { DROP_NAMES } from './counter-names.ts'
 import { COUNT_TAP_OUT, COUNT_UNDERLAY_OUT, makeCounters } from './counters.ts'
+import { makeFlowMemory } from './flow-memory.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY } from './engine.ts'
 import {
   ether, ipv4, payloadOf, type Station, station, tcp, viewOf, withChecksum,
 } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
-import type { RemoteRow } from './image-rows.ts'
+import type { RemoteRow, ServiceRow } from './image-rows.ts'
 import { adoptTables, makePlane, type Plane } from './plane.ts'
 import { makeTables } from './tables.ts'
 
 /**
  * From a TAP to the tunnel and back, as single frames and as many in one. `given` is in a strict
- * network of many given endpoints. `wasteful` is `in` to a port that makes one object of each
- * frame, to see that it would be seen.
+ * network of many given endpoints. `vip` is to a virtual address, and from its backend; with
+ * `begin` every frame begins a flow, in a table that is always full. `wasteful` is `in` to a port
+ * that makes one object of each frame, to see that it would be seen.
  */
 export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'out-given' | 'in-given'
-  | 'in-train-given' | 'wasteful'
+  | 'in-train-given' | 'wasteful' | 'out-vip' | 'out-vip-begin' | 'in-vip' | 'in-train-vip'
 
 export type GarbageReport = {
   forwarded: number
@@ -43,6 +45,10 @@ const PEER_ADDRESS = parseIpv4('192.168.56.12')
 const HERE = station('10.0.1.2')
 const THERE = station('10.0.1.3')
 const GIVEN = 10_000
+const VIP = station('10.9.0.1')
+const BACKENDS = 100
+/** So few that a table of flows that begin is full at once. */
+const FLOWS = 4096
 const SEGMENT_OCTETS = 1400
 const HEAD_OCTETS = 14 + 20 + 20
 /** Rounds of warm-up, until two of them have left the heap as it was. */
@@ -55,6 +61,7 @@ const quickClock: Clock = {
   nowMs: () => systemClock.nowMs() * CLOCK_FACTOR,
   wallMs: () => systemClock.wallMs(),
 }
+const KEPT_OCTETS = 64
 const VXLAN_HEADER = [8, 0, 0, 0, 0, VNI >> 8, VNI & 0xff, 0]
 
 /** Frames in the ring that are received again and again. */
@@ -63,16 +70,30 @@ class Replay {
   readonly #at: Int32Array
   readonly #length: Int32Array
 
+  readonly #firstAt: Int32Array
+
   /** @param lead octets in front of each frame, as the real port has them */
   constructor(ring: Ring, frames: Uint8Array[], batch: number, lead: number) {
     this.#ring = ring
     this.#at = new Int32Array(batch)
+    this.#firstAt = new Int32Array(batch)
     this.#length = new Int32Array(batch)
     for (let n = 0; n < batch; n++) {
       const frame = frames[n % frames.length]!
       this.#at[n] = makeRoom(ring, frame.length + lead) + lead
       this.#length[n] = frame.length
       ring.octets.set(frame, this.#at[n])
+      this.#firstAt[n] = makeRoom(ring, KEPT_OCTETS)
+      ring.octets.set(frame.subarray(0, KEPT_OCTETS), this.#firstAt[n])
+    }
+  }
+
+  /** Headers as they were: what is translated is translated where it lies. */
+  restore(): void {
+    for (let n = 0; n < this.#at.length; n++) {
+      const from = this.#firstAt[n]!
+      const octets = Math.min(this.#length[n]!, KEPT_OCTETS)
+      this.#ring.octets.copyWithin(this.#at[n]!, from, from + octets)
     }
   }
 
@@ -89,21 +110,29 @@ class Replay {
 class ReplayPort implements FramePort {
   readonly #ring: Ring
   readonly #replay: Replay
+  readonly #traffic: string
   readonly #isSuper: boolean
+  #began = 0
   sent = 0
 
-  constructor(ring: Ring, frames: Uint8Array[], batch: number, isSuper: boolean) {
+  constructor(ring: Ring, frames: Uint8Array[], batch: number, traffic: string) {
     this.#ring = ring
     this.#replay = new Replay(ring, frames, batch, VNET_HEADER_OCTETS)
-    this.#isSuper = isSuper
+    this.#traffic = traffic
+    this.#isSuper = traffic === 'out-super'
   }
 
   /** Checksums are left to the switch, as a kernel does that is told it may. */
   receive(): number {
     const { at, view } = this.#ring
     const count = this.#replay.receive()
+    if (this.#traffic.startsWith('out-vip')) this.#replay.restore()
     for (let n = 0; n < count; n++) {
       const header = at[n]! - VNET_HEADER_OCTETS
+      if (this.#traffic === 'out-vip-begin') {
+        this.#began = (this.#began + 1) & 0xffff
+        view.setUint16(at[n]! + 34, this.#began)
+      }
       if (this.#isSuper) {
         writeVirtioGso(view, header, GSO_TCPV4, SEGMENT_OCTETS, HEAD_OCTETS, 34, 16)
       } else {
@@ -143,15 +172,18 @@ class ReplayUnderlay implements Underlay {
   readonly refusedOctets = new Float64Array(1)
   readonly #ring: Ring
   readonly #replay: Replay
+  readonly #isVirtual: boolean
   sent = 0
 
-  constructor(ring: Ring, datagrams: Uint8Array[], batch: number) {
+  constructor(ring: Ring, datagrams: Uint8Array[], batch: number, isVirtual: boolean) {
     this.#ring = ring
     this.#replay = new Replay(ring, datagrams, batch, 2)
+    this.#isVirtual = isVirtual
   }
 
   receive(): number {
     const count = this.#replay.receive()
+    if (this.#isVirtual) this.#replay.restore()
     const { source, tos } = this.#ring
     for (let n = 0; n < count; n++) {
       source[n] = PEER_ADDRESS | 0
@@ -192,9 +224,19 @@ function segment(from: Station, to: Station, flow: number, sequence: number,
 }
 
 /** What the endpoint sends: eight flows, as single frames or as 40 segments in one. */
-function outgoing(isSuper: boolean): Uint8Array[] {
-  return Array.from({ length: 8 }, (_, flow) =>
-    segment(HERE, THERE, flow, 1, isSuper ? SEGMENT_OCTETS * 40 : flow * 150))
+function outgoing(traffic: string): Uint8Array[] {
+  const isSuper = traffic === 'out-super'
+  return Array.from({ length: 8 }, (_, flow) => {
+    const frame = segment(HERE, traffic.includes('vip') ? VIP : THERE, flow, 1,
+      isSuper ? SEGMENT_OCTETS * 40 : flow * 150)
+    if (traffic === 'out-vip-begin') frame[47] = 2 // SYN
+    if (traffic.startsWith('in')) { // the flows that are answered: to the ports that answer
+      const view = viewOf(frame)
+      const ports = view.getInt32(34)
+      view.setInt32(34, ports << 16 | ports >>> 16)
+    }
+    return frame
+  })
 }
 
 /** What the other host sends: segments that follow one another, or that do not. */
@@ -213,29 +255,44 @@ function given(): RemoteRow[] {
   })
 }
 
-function makeTarget(traffic: string | undefined, batch: number): Plane {
+/** Of which the endpoint THERE is one, or the only one. */
+function services(traffic: string): ServiceRow[] {
+  const count = traffic.startsWith('in') ? 1 : BACKENDS
+  return [{ mark: 256, network: 0, address: parseIpv4(VIP.address),
+    scheduler: traffic === 'out-vip-begin' ? 'lc' : 'maglev',
+    backends: Array.from({ length: count }, (_, id) =>
+      ({ id, address: parseIpv4(THERE.address) + id, weight: 1 })) }]
+}
+
+function makeTarget(traffic: string, batch: number): Plane {
   const memory = new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES })
   const ring = makeRing(memory, 0)
-  const isTrain = traffic?.startsWith('in-train') === true
-  const underlay = new ReplayUnderlay(ring, incoming(isTrain), batch)
+  const isTrain = traffic.startsWith('in-train')
+  const isVirtual = traffic.includes('vip')
+  const underlay = new ReplayUnderlay(ring, incoming(isTrain), batch, isVirtual)
+  const flows = traffic === 'out-vip-begin'
+    ? { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } : undefined
   const plane = makePlane({ ring, underlay, counters: makeCounters(), clock: quickClock,
-    inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS })
-  const isSuper = traffic === 'out-super'
+    inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS,
+    ...flows && { flows } })
   const Port = traffic === 'wasteful' ? WastefulPort : ReplayPort
-  plane.ports[0] = new Port(ring, outgoing(isSuper), batch, isSuper)
-  const isGiven = traffic?.endsWith('-given') === true
+  plane.ports[0] = new Port(ring, outgoing(traffic), batch, traffic)
+  const isGiven = traffic.endsWith('-given') || isVirtual
   const address = parseIpv4(HERE.address)
   const mac = macOfAddress(address)
   const [macHigh, macLow] = parseMac(mac)
   adoptTables(plane, makeTables(buildImage({
     generation: 1,
-    networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096, strict: isGiven }],
+    networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096, strict: isGiven,
+      gateway: parseIpv4('10.0.1.1') }],
+    services: isVirtual ? services(traffic) : [],
     ports: [{ id: 1, slot: 0, fd: 3, network: 0, macHigh, macLow, address,
       linkLocal: linkLocalWords(mac), promiscuous: false }],
     members: [{ network: 0, address: PEER_ADDRESS, port: 4789 }],
     remotes: isGiven ? given() : [],
   })))
-  // One batch teaches where THERE is.
+  // One batch begins the flows that are answered, and one teaches where THERE is.
+  if (traffic.startsWith('in') && isVirtual) breathe(plane, new OneReady(TOKEN_FIRST_PORT), 0)
   breathe(plane, new OneReady(TOKEN_UNDERLAY), 0)
   return plane
 }
@@ -259,9 +316,9 @@ function warmUp(plane: Plane, waiter: Waiter): void {
   }
 }
 
-function measure(traffic: string | undefined, batch: number, frames: number): GarbageReport {
+function measure(traffic: string, batch: number, frames: number): GarbageReport {
   const plane = makeTarget(traffic, batch)
-  const waiter = new OneReady(traffic?.startsWith('out') ? TOKEN_FIRST_PORT : TOKEN_UNDERLAY)
+  const waiter = new OneReady(traffic.startsWith('out') ? TOKEN_FIRST_PORT : TOKEN_UNDERLAY)
   warmUp(plane, waiter)
   const before = forwarded(plane)
   const profiler = new GCProfiler()
@@ -280,5 +337,5 @@ function measure(traffic: string | undefined, batch: number, frames: number): Ga
   }
 }
 
-const [traffic, batch, frames] = process.argv.slice(2)
+const [traffic = 'out', batch, frames] = process.argv.slice(2)
 console.log(JSON.stringify(measure(traffic, Number(batch), Number(frames))))

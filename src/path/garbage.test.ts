@@ -29,6 +29,10 @@ const ROWS: [name: string, traffic: Traffic, batch: number][] = [
   ['TAP to tunnel, where all is given', 'out-given', 64],
   ['tunnel to TAP, where all is given', 'in-given', 64],
   ['tunnel to TAP, segments put together where all is given', 'in-train-given', 64],
+  ['to a virtual address', 'out-vip', 64],
+  ['to a virtual address, each frame a new flow in a full table', 'out-vip-begin', 64],
+  ['from a backend', 'in-vip', 64],
+  ['from a backend, segments put together', 'in-train-vip', 64],
 ]
 for (const [name, traffic, batch] of ROWS) {
   test.serial(`no collection over 3 million frames: ${name}`, async t => {
