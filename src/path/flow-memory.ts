@@ -21,7 +21,7 @@ export const FLOW_BACKEND_ID = 8
 export const FLOW_SEEN_SECONDS = 9
 /** The phase in the lower three bits, above them what TCP has shown. */
 export const FLOW_STATE = 10
-/** Next in the chain of each key; of a free row, the next free one. 0 ends it. */
+/** What leads to the next row in the chain of each key; of a free row, the next free one. */
 export const FLOW_NEXT = 11
 export const FLOW_NEXT_REPLY = 12
 /** Neighbours in the list of its phase. */
@@ -115,9 +115,9 @@ export function openFlowMemory(memory: SharedArrayBuffer, capacity: number): Sha
   }
 }
 
-/** As many chains as rows, or a few more. */
+/** At least twice as many chains as rows, so that most of them have one row or none. */
 function chainsFor(capacity: number): number {
   let chains = 16
-  while (chains < capacity) chains *= 2
+  while (chains < capacity * 2) chains *= 2
   return chains
 }

@@ -5,6 +5,10 @@
 // hash), and fragments show no ports, so either may come to any of them. What a worker may write of
 // another's row: FLOW_SEEN_SECONDS, and bits of FLOW_STATE above the phase, by Atomics.or. A row
 // that is read while its owner removes it is at worst not found, as if it had been a moment later.
+//
+// What leads to a row, from the head of a chain or from the row before, is a word: the row, a bit
+// that says whether more rows may follow it, and nine bits of the hash of its key. So a row of
+// another flow is hardly ever looked at, and what has no flow costs one word.
 import { COUNT_FLOWS_EVICTED, COUNT_FLOWS_MADE, type Counters } from './counters.ts'
 import { appendFlow, detachFlow, oldestOf } from './flow-lists.ts'
 import {
@@ -20,6 +24,10 @@ export const NO_FLOW = 0
 /** A flow is a number: its shard above these bits, its row in them. */
 export const SHARD_SHIFT = 22
 export const ROW_MASK = (1 << SHARD_SHIFT) - 1
+const MORE_FOLLOW = 1 << SHARD_SHIFT
+const TAG_SHIFT = SHARD_SHIFT + 1
+/** Bits of the hash from here on are the tag; chains are chosen by those below. */
+const TAG_OF_HASH = 22
 /** Rows of one chain that are looked at; with a seed that nobody knows, none is nearly as long. */
 export const CHAIN_MAX = 64
 /** Services that may be served in turn, a power of two; see schedule.ts. */
@@ -59,12 +67,12 @@ export function makeFlows(seed: number, counters: Counters, given?: FlowShards):
 /** The flow that a packet of a client belongs to, or NO_FLOW. */
 export function findForward(t: Flows, kind: number, client: number, virtual: number,
   ports: number): number {
-  const chain = hash3(t.seed ^ kind, client, virtual, ports) & t.own.mask
-  const row = forwardIn(t.own, chain, kind, client, virtual, ports)
+  const hash = hash3(t.seed ^ kind, client, virtual, ports)
+  const row = forwardIn(t.own, hash, kind, client, virtual, ports)
   if (row !== 0) return t.mine << SHARD_SHIFT | row
   for (let n = 0; n < t.shards.length; n++) {
     if (n === t.mine) continue
-    const other = forwardIn(t.shards[n]!, chain, kind, client, virtual, ports)
+    const other = forwardIn(t.shards[n]!, hash, kind, client, virtual, ports)
     if (other !== 0) return n << SHARD_SHIFT | other
   }
   return NO_FLOW
@@ -73,39 +81,47 @@ export function findForward(t: Flows, kind: number, client: number, virtual: num
 /** The flow that a packet of a backend belongs to, or NO_FLOW. @param ports as it has them */
 export function findReply(t: Flows, kind: number, backend: number, source: number,
   ports: number): number {
-  const chain = hash3(t.seed ^ kind, backend, source, ports) & t.own.mask
-  const row = replyIn(t.own, chain, kind, backend, source, ports)
+  const hash = hash3(t.seed ^ kind, backend, source, ports)
+  const row = replyIn(t.own, hash, kind, backend, source, ports)
   if (row !== 0) return t.mine << SHARD_SHIFT | row
   for (let n = 0; n < t.shards.length; n++) {
     if (n === t.mine) continue
-    const other = replyIn(t.shards[n]!, chain, kind, backend, source, ports)
+    const other = replyIn(t.shards[n]!, hash, kind, backend, source, ports)
     if (other !== 0) return n << SHARD_SHIFT | other
   }
   return NO_FLOW
 }
 
-function forwardIn(shard: Shard, chain: number, kind: number, client: number, virtual: number,
+function forwardIn(shard: Shard, hash: number, kind: number, client: number, virtual: number,
   ports: number): number {
   const { rows } = shard
-  let row = shard.forward[chain]!
-  for (let left = CHAIN_MAX; row !== 0 && left > 0; left--) {
+  const tag = hash >>> TAG_OF_HASH
+  let link = shard.forward[hash & shard.mask]!
+  for (let left = CHAIN_MAX; link !== 0 && left > 0; left--) {
+    const row = link & ROW_MASK
     const at = row << FLOW_SHIFT
-    if (rows[at + FLOW_PORTS] === ports && rows[at + FLOW_CLIENT] === client
-      && rows[at + FLOW_VIRTUAL] === virtual && rows[at + FLOW_KIND] === kind) return row
-    row = rows[at + FLOW_NEXT]!
+    if (link >>> TAG_SHIFT === tag && rows[at + FLOW_PORTS] === ports
+      && rows[at + FLOW_CLIENT] === client && rows[at + FLOW_VIRTUAL] === virtual
+      && rows[at + FLOW_KIND] === kind) return row
+    if ((link & MORE_FOLLOW) === 0) return 0
+    link = rows[at + FLOW_NEXT]!
   }
   return 0
 }
 
-function replyIn(shard: Shard, chain: number, kind: number, backend: number, source: number,
+function replyIn(shard: Shard, hash: number, kind: number, backend: number, source: number,
   ports: number): number {
   const { rows } = shard
-  let row = shard.reply[chain]!
-  for (let left = CHAIN_MAX; row !== 0 && left > 0; left--) {
+  const tag = hash >>> TAG_OF_HASH
+  let link = shard.reply[hash & shard.mask]!
+  for (let left = CHAIN_MAX; link !== 0 && left > 0; left--) {
+    const row = link & ROW_MASK
     const at = row << FLOW_SHIFT
-    if (rows[at + FLOW_REPLY_PORTS] === ports && rows[at + FLOW_SOURCE] === source
-      && rows[at + FLOW_BACKEND] === backend && rows[at + FLOW_KIND] === kind) return row
-    row = rows[at + FLOW_NEXT_REPLY]!
+    if (link >>> TAG_SHIFT === tag && rows[at + FLOW_REPLY_PORTS] === ports
+      && rows[at + FLOW_SOURCE] === source && rows[at + FLOW_BACKEND] === backend
+      && rows[at + FLOW_KIND] === kind) return row
+    if ((link & MORE_FOLLOW) === 0) return 0
+    link = rows[at + FLOW_NEXT_REPLY]!
   }
   return 0
 }
@@ -158,13 +174,8 @@ export function enterFlow(t: Flows, row: number, state: number, generation: numb
   rows[at + FLOW_STATE] = state
   rows[at + FLOW_GENERATION] = generation
   rows[at + FLOW_SEEN_SECONDS] = nowSeconds
-  const chain = forwardChain(t, at)
-  const replyChain = replyChainOf(t, at)
-  rows[at + FLOW_NEXT] = own.forward[chain]!
-  rows[at + FLOW_NEXT_REPLY] = own.reply[replyChain]!
-  // Other workers may look: a row is whole before it is found.
-  Atomics.store(own.forward, chain, row)
-  Atomics.store(own.reply, replyChain, row)
+  link(own.forward, rows, row, forwardHash(t, at), own.mask, FLOW_NEXT)
+  link(own.reply, rows, row, replyHash(t, at), own.mask, FLOW_NEXT_REPLY)
   appendFlow(own, row)
   own.head[SHARD_USED]! += 1
   t.counters[COUNT_FLOWS_MADE]! += 1
@@ -176,8 +187,8 @@ export function removeFlow(t: Flows, row: number): void {
   const { own } = t
   const { head, rows } = own
   const at = row << FLOW_SHIFT
-  unchain(own.forward, rows, forwardChain(t, at), row, FLOW_NEXT)
-  unchain(own.reply, rows, replyChainOf(t, at), row, FLOW_NEXT_REPLY)
+  unlink(own.forward, rows, row, forwardHash(t, at) & own.mask, FLOW_NEXT)
+  unlink(own.reply, rows, row, replyHash(t, at) & own.mask, FLOW_NEXT_REPLY)
   detachFlow(own, row)
   rows[at + FLOW_KIND] = 0
   rows[at + FLOW_NEXT] = 0
@@ -188,28 +199,44 @@ export function removeFlow(t: Flows, row: number): void {
   head[SHARD_USED]! -= 1
 }
 
-function forwardChain(t: Flows, at: number): number {
-  const { rows, mask } = t.own
+function forwardHash(t: Flows, at: number): number {
+  const { rows } = t.own
   return hash3(t.seed ^ rows[at + FLOW_KIND]!, rows[at + FLOW_CLIENT]!, rows[at + FLOW_VIRTUAL]!,
-    rows[at + FLOW_PORTS]!) & mask
+    rows[at + FLOW_PORTS]!)
 }
 
-function replyChainOf(t: Flows, at: number): number {
-  const { rows, mask } = t.own
+function replyHash(t: Flows, at: number): number {
+  const { rows } = t.own
   return hash3(t.seed ^ rows[at + FLOW_KIND]!, rows[at + FLOW_BACKEND]!, rows[at + FLOW_SOURCE]!,
-    rows[at + FLOW_REPLY_PORTS]!) & mask
+    rows[at + FLOW_REPLY_PORTS]!)
 }
 
-function unchain(heads: Int32Array, rows: Int32Array, chain: number, row: number,
+/** Put the row at the head of its chain. Others may look: it is whole before it is found. */
+function link(heads: Int32Array, rows: Int32Array, row: number, hash: number, mask: number,
+  next: number): void {
+  const chain = hash & mask
+  const before = heads[chain]!
+  rows[(row << FLOW_SHIFT) + next] = before
+  Atomics.store(heads, chain, hash >>> TAG_OF_HASH << TAG_SHIFT | (before === 0 ? 0 : MORE_FOLLOW)
+    | row)
+}
+
+/** Whoever led to the row before it goes on saying that more may follow, which costs one look. */
+function unlink(heads: Int32Array, rows: Int32Array, row: number, chain: number,
   next: number): void {
   const after = rows[(row << FLOW_SHIFT) + next]!
-  let before = heads[chain]!
+  let before = heads[chain]! & ROW_MASK
   if (before === row) {
     Atomics.store(heads, chain, after)
     return
   }
-  while (rows[(before << FLOW_SHIFT) + next] !== row) {
-    before = rows[(before << FLOW_SHIFT) + next]!
+  for (;;) {
+    const at = (before << FLOW_SHIFT) + next
+    const following = rows[at]! & ROW_MASK
+    if (following === row) {
+      Atomics.store(rows, at, after)
+      return
+    }
+    before = following
   }
-  Atomics.store(rows, (before << FLOW_SHIFT) + next, after)
 }
