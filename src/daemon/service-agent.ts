@@ -7,12 +7,13 @@ import { makeObjectId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { Orchestrator } from '../cluster/services/orchestrator.ts'
 import type {
-  LocalEvent, Now, RestoredTask, StartOrder,
+  LocalEvent, Now, RestoredTask, ServiceFacts, StartOrder,
 } from '../cluster/services/orders.ts'
 import { serviceFactsOf } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
+import { lacksOf, leaseBook } from './lease-facts.ts'
 import { taskSpecOf } from './service-task.ts'
 import type { TaskRecord } from './state.ts'
 import type { Tasks } from './tasks.ts'
@@ -130,7 +131,7 @@ export class ServiceAgent {
     const beganMs = clock.nowMs()
     let gapMs = STEP_GAP_MS
     try {
-      const orders = this.#machine.step(this.#now(), serviceFactsOf(link), events)
+      const orders = this.#machine.step(this.#now(), this.#facts(link), events)
       gapMs = Math.max(gapMs, (clock.nowMs() - beganMs) * STEP_GAP_TIMES)
       this.#notBeforeMs = clock.nowMs() + gapMs
       if (orders.writes.length > 0) link.write(orders.writes)
@@ -144,6 +145,19 @@ export class ServiceAgent {
       this.#notBeforeMs = clock.nowMs() + FAILED_GAP_MS
       this.#wake(this.#notBeforeMs)
     }
+  }
+
+  #facts(link: ClusterLink): ServiceFacts {
+    const { clock, core } = this.#parts
+    const restMs = core.config.addresses.restSeconds * 1000
+    const lacks = new Map<string, ReadonlyMap<string, string>>()
+    const lackOf = (network: string, key: string): string | null => {
+      const known = lacks.get(network)
+        ?? lacksOf(leaseBook(link.records), network, clock.wallMs(), restMs)
+      lacks.set(network, known)
+      return known.get(key) ?? null
+    }
+    return { ...serviceFactsOf(link), lackOf }
   }
 
   #tell(link: ClusterLink | null, event: LocalEvent): void {

@@ -172,7 +172,8 @@ export class Orchestrator {
       if (lateMs > this.#now.nowMs) this.#wake(lateMs)
       else {
         own.row.error = known === undefined ? `its network ${network} is gone`
-          : `no address on the network ${known.name} has been given yet`
+          : facts.lackOf?.(network, key)
+            ?? `no address on the network ${known.name} has been given yet`
       }
       return null
     }

@@ -10,6 +10,8 @@ export type ServiceFacts = OrchestrationFacts & Readonly<{
   /** By leaseKey(). */
   leases: ReadonlyMap<string, LeaseRow>
   networks: ReadonlyMap<string, Readonly<{ name: string }>>
+  /** Why a lease is not given, by leaseKey(); null: it is about to be. */
+  lackOf?: (network: string, key: string) => string | null
   /** The tables have been found equal with those of another node, or there is no other. */
   isCaughtUp: boolean
 }>
