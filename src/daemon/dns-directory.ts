@@ -1,5 +1,6 @@
 // The names of all networks at this moment, for whoever asks. They are made when somebody asks and
 // something has changed since, so nothing is done for changes that nobody asks about.
+import { parseCidr } from '../base/text.ts'
 import { directoryOf, type DirectoryNetwork } from '../cluster/services/directory.ts'
 import type { Asker } from '../cluster/services/names-answer.ts'
 import { type NetworkNames, namesOf } from '../cluster/services/names-index.ts'
@@ -85,9 +86,19 @@ export class NameDirectory {
     return [...shared, ...localDirectory(state, shared)]
       .filter(({ name }) => name !== NAMELESS_NETWORK)
       .flatMap(network => {
-        const subnet = subnets.get(network.id)
-        return subnet === undefined ? [] : [{ network, subnet }]
+        const subnet = subnets.get(network.id) ?? ''
+        return isSubnet(subnet) ? [{ network, subnet }] : []
       })
+  }
+}
+
+/** Rows come from other nodes: one that cannot be read has no names, and takes none from others. */
+function isSubnet(text: string): boolean {
+  try {
+    parseCidr(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -71,6 +71,14 @@ test('a row is a name at once, and is none any more when it is gone', async t =>
   t.like(await ask('web'), { rcode: NXDOMAIN, data: [] })
 })
 
+test('a row of a network that cannot be read takes no name from others', async t => {
+  const { ask, put } = await world(t)
+  put(TABLE_NETWORK, 'bad-id', { name: 'bad', subnet: '10.0.300.0/24', gateway: '10.0.1.1',
+    vni: 4098, mtu: null, labels: {}, attachable: true, internal: false, createdAt: '' })
+  t.like(await ask('here'), { rcode: 0, data: ['10.9.0.2'] })
+  t.like(await ask('nobody.bad'), { rcode: 0 })
+})
+
 test('networks of this node alone have names, too', async t => {
   const { ask, counts } = await world(t)
   t.like(await ask('here'), { rcode: 0, data: ['10.9.0.2'] })
