@@ -55,6 +55,12 @@ const policy = z.strictObject({
   monitorMs: ms.default(5000),
 })
 
+/** What fails on the way back is not taken back again. */
+const backPolicy = policy.extend({
+  failureAction: z.enum(['pause', 'continue'], { error: 'it is "pause" or "continue"' })
+    .default('pause'),
+})
+
 /** POST /v1/services */
 export const serviceCreate = z.strictObject({
   name: z.string().optional(),
@@ -75,7 +81,7 @@ export const serviceCreate = z.strictObject({
   endpointMode: endpointMode.default('vip'),
   ports: z.array(publish).default([]),
   update: policy.prefault({}),
-  rollback: policy.prefault({}),
+  rollback: backPolicy.prefault({}),
   scheduler: scheduler.default('rr'),
   weights: weights.default({}),
 })
@@ -100,7 +106,7 @@ export const serviceUpdate = z.strictObject({
   weights: weights.optional(),
   restart: bare(restart).optional(),
   update: bare(policy).optional(),
-  rollback: bare(policy).optional(),
+  rollback: bare(backPolicy).optional(),
   envAdd: environment.optional(),
   envRemove: z.array(text).optional(),
   labelsAdd: labels.optional(),

@@ -29,7 +29,7 @@ export type SharedOptions = {
   rollbackParallelism?: number
   rollbackDelay?: number
   rollbackOrder?: Policy['order']
-  rollbackFailureAction?: Policy['failureAction']
+  rollbackFailureAction?: 'pause' | 'continue'
   rollbackMonitor?: number
   lbScheduler?: Exclude<ServiceCreate['scheduler'], undefined>
   lbWeight?: string[]
