@@ -14,6 +14,8 @@ import { encodeRow } from './shared-rows.ts'
 const CATCH_UP_MS = 100
 /** A manager that finds nobody after a start goes on by what it has itself. */
 const PATIENCE_MS = 5000
+/** Between two steps passes so many times as long as the last one took. */
+const GAP_TIMES = 4
 /** setTimeout cannot wait longer than 2^31 - 1 ms, and the wall clock may jump meanwhile. */
 const WAIT_MAX_MS = 60_000
 
@@ -36,6 +38,8 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
   #isClosed = false
+  #wakesAtMs = Infinity
+  #notBeforeMs = 0
 
   constructor(parts: LeaseKeeperParts) {
     this.#parts = parts
@@ -46,7 +50,9 @@ export class LeaseKeeper {
     if (this.#isClosed) return
     this.#soon ??= setImmediate(() => {
       this.#soon = undefined
-      this.#step()
+      const inMs = this.#notBeforeMs - this.#parts.clock.nowMs()
+      if (inMs > 0) this.#wake(inMs)
+      else this.#step()
     })
   }
 
@@ -58,10 +64,13 @@ export class LeaseKeeper {
 
   #step(): void {
     clearTimeout(this.#timer)
+    this.#wakesAtMs = Infinity
     const link = this.#parts.link()
     if (link === null || !link.isManager) return
     if (!this.#knows(link)) return this.#wake(CATCH_UP_MS)
-    const nowMs = this.#parts.clock.wallMs()
+    const { clock } = this.#parts
+    const nowMs = clock.wallMs()
+    const beganMs = clock.nowMs()
     const book = leaseBook(link.records)
     const unwanted = new Map<string, number>()
     const writes: Write[] = []
@@ -79,6 +88,8 @@ export class LeaseKeeper {
     this.#unwanted = unwanted
     if (nextMs !== Infinity) this.#wake(nextMs - nowMs)
     if (writes.length > 0) link.write(writes)
+    const endedMs = clock.nowMs()
+    this.#notBeforeMs = endedMs + (endedMs - beganMs) * GAP_TIMES
   }
 
   /** Until a start is over, rows that are missing here may be there elsewhere. */
@@ -108,6 +119,10 @@ export class LeaseKeeper {
   }
 
   #wake(inMs: number): void {
+    const atMs = this.#parts.clock.nowMs() + inMs
+    if (atMs >= this.#wakesAtMs) return
+    this.#wakesAtMs = atMs
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#step(), Math.min(Math.max(inMs, 1), WAIT_MAX_MS))
   }
 }
