@@ -102,7 +102,7 @@ test('run -d, ps, stop, inspect and rm', async t => {
     { name: 'web', state: 'running' }, { Name: 'mynet' },
   ])
   t.like(await run('inspect', 'none'), {
-    code: 1, stdout: '[]\n', stderr: 'tapmesh: there is no task or network "none"\n',
+    code: 1, stdout: '[]\n', stderr: 'tapmesh: there is no task, network, service or node "none"\n',
   })
   t.deepEqual(await run('rm', 'job', 'web'), {
     code: 1, stdout: 'job\n', stderr: 'tapmesh: task web runs; stop it first or use --force\n',

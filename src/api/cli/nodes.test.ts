@@ -38,6 +38,13 @@ test('node ps lists the tasks of nodes, of its own without a word', async t => {
   t.is((await run('node', 'ps', '-q', '-f', 'desired-state=shutdown')).stdout, '')
 })
 
+test('inspect finds nodes, too, in a cluster', async t => {
+  const { run } = await lab(t)
+  t.is((await run('inspect', 'node2')).code, 1)
+  await run('init')
+  t.is((await run('inspect', '-f', '{{.Description.Hostname}}', 'node2')).stdout, 'node2\n')
+})
+
 test('node inspect takes a template, and --pretty is for people', async t => {
   const { run } = await lab(t)
   const format = '{{.Spec.Role}} {{.ManagerStatus.Leader}}'
