@@ -1,10 +1,13 @@
 // A virtual address: who gets what, as whom, and what it answers itself.
 import test from 'ava'
 import { parseIpv4 } from '../base/text.ts'
+import { breathe } from './engine.ts'
+import { makeFlowMemory } from './flow-memory.ts'
 import {
   arpFrame, arpRequest, echo, ether, ipv4, NO_MAC, payloadOf, type Station, station, udp, viewOf,
   withChecksum,
 } from './frames.test-kit.ts'
+import { Lab, LabHost } from './lab.test-kit.ts'
 import {
   ACK, answer, connect, datagram, endsOf, FIN, GATEWAY, got, icmpFrame, RST, serviceLab,
   serviceRow, SYN, tcpFrame, used, VIP,
@@ -308,4 +311,39 @@ test('two services with one backend do not mix', t => {
   lab.run()
   t.deepEqual(got(client).sort(),
     ['10.0.1.100:53 > 10.0.1.2:5000', '10.0.1.101:53 > 10.0.1.2:5000'])
+})
+
+test('two workers of a host: each way by another one, and the answer finds its flow', t => {
+  const memories = [makeFlowMemory(64), makeFlowMemory(64)]
+  const lab = new Lab({ hosts: 0 })
+  const workers = memories.map((_, mine) => new LabHost(mine + 1, lab,
+    { strict: true, flows: { memories, mine, capacity: 64 } }))
+  const ends = workers.map(worker => {
+    const client = worker.addEndpoint('10.0.1.2')
+    const here = worker.addEndpoint('10.0.1.3')
+    worker.rows.services = [serviceRow([{ id: 0, address: '10.0.1.3' }])]
+    worker.adopt()
+    return { client, here }
+  })
+  const run = () => workers.forEach(worker => breathe(worker.plane, worker.waiter, 0))
+  ends[0]!.client.send(tcpFrame(ends[0]!.client, VIP, PORTS, SYN))
+  run()
+  t.deepEqual(got(ends[0]!.here), ['10.0.1.2:5000 > 10.0.1.3:80'])
+  ends[1]!.here.send(tcpFrame(ends[1]!.here, ends[1]!.client, [80, 5000], SYN | ACK))
+  run()
+  t.deepEqual(got(ends[1]!.client), ['10.0.1.100:80 > 10.0.1.2:5000'])
+  ends[0]!.client.send(tcpFrame(ends[0]!.client, VIP, PORTS, ACK))
+  run()
+  t.is(workers[0]!.plane.flows.own.active[0], 1)
+  // The same client by the other worker: no second flow, and the same backend.
+  ends[1]!.client.send(tcpFrame(ends[1]!.client, VIP, PORTS, ACK))
+  run()
+  t.deepEqual(got(ends[1]!.here), ['10.0.1.2:5000 > 10.0.1.3:80'])
+  t.deepEqual(workers.map(used), [1, 0])
+  for (const worker of workers) {
+    worker.rows.services = []
+    worker.adopt()
+  }
+  run()
+  t.deepEqual(workers.map(used), [0, 0])
 })
