@@ -52,7 +52,8 @@ export class RolloutDriver {
     for (const service of managers.includes(this.#node) ? facts.services : []) {
       const row = facts.rollouts.get(service.id)
       if (rendezvousFirst(service.id, managers) !== this.#node) continue
-      const slots = plans.get(service.id)!.filter(plan => plan.isWanted)
+      const slots = plans.get(service.id)!
+        .filter(plan => plan.isWanted && mayBeReplaced(plan, facts))
       if (row?.generation !== service.generation) {
         this.#begin(now, service, row, slots)
         continue
@@ -205,6 +206,12 @@ function isFailing({ ended, holder, successor }: SlotPlan, service: ServiceFact)
 
 function hasFailed([last]: readonly TaskFact[], service: ServiceFact): boolean {
   return last !== undefined && isCurrent(last, service) && last.state !== 'shutdown'
+}
+
+/** A node that takes no new tasks keeps the one of a global service that it has. */
+function mayBeReplaced({ service, slot }: SlotPlan, { nodes }: ServiceFacts): boolean {
+  return service.spec.mode === 'replicated'
+    || nodes.some(node => node.id === slot && node.availability === 'active')
 }
 
 function isOld({ holder }: SlotPlan, service: ServiceFact): boolean {

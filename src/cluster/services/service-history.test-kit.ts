@@ -331,7 +331,9 @@ class ServiceHistory {
     if (holder?.id !== task!.id || holder.state !== 'running' || !isLive(holder)) {
       throw new Error(`${what} runs as ${task!.id}, and its row says otherwise`)
     }
-    if (!isPaused && canStart && holder.generation !== service.generation) {
+    const isKept = service.spec.mode === 'global'
+      && facts.nodes.find(node => node.id === slot)?.availability !== 'active'
+    if (!isPaused && !isKept && canStart && holder.generation !== service.generation) {
       throw new Error(`${what} is of generation ${holder.generation}, not ${service.generation}; `
         + `the rollout: ${JSON.stringify(rollout)}`)
     }
