@@ -48,7 +48,7 @@ export function progressOf(service: ServiceView, tasks: readonly ServiceTaskView
     isThere: rest.length === 0 && !isChanging(service),
     failure: updateFailure(service, from) ?? (isChanging(service) ? null
       : rest.map(slot => slotFailure(service, slot, known)).find(why => why !== null) ?? null),
-    waiting: rest.map(({ name, tasks: [newest] }) => newest?.state === 'pending'
+    waiting: rest.map(({ name, tasks: [newest] }) => newest?.desired === 'running'
       && newest.error !== '' ? `${name}: ${newest.error}` : '').find(why => why !== '') ?? '',
   }
 }
@@ -86,9 +86,8 @@ function isChanging({ update, generation }: ServiceView): boolean {
 function barOf({ generation }: ServiceView, { label, tasks }: Slot): Bar {
   const current = tasks.find(task => task.desired === 'running' && !task.isAway)
   const failed = tasks.find(task => task.generation === generation && isFailed(task))
-  if (current?.state !== 'running' && failed !== undefined && failed.error !== '') {
-    return { label, text: failed.error, step: null }
-  }
+  const error = current?.state === 'running' ? '' : current?.error || failed?.error || ''
+  if (error !== '') return { label, text: error, step: null }
   const state = current === undefined ? 'pending' : current.state
   const isNew = current === undefined || current.generation === generation
   return { label, text: (isNew ? state : 'pending').padEnd(STATE_LENGTH),

@@ -133,6 +133,13 @@ test('work that is done is enough where nothing more is wanted', async t => {
   t.is(replicasText({ ...job, completed: 1 }), '0/1 (1/1 completed)')
 })
 
+test('a task that waits for an address says so in place of its bar', async t => {
+  const web = await service({ replicas: 1 })
+  const waiting = fakeTask(web, '1', { state: 'preparing', error: 'mynet is full' })
+  t.like(progress(web, [waiting]), { waiting: 'web.1: mynet is full', failure: null,
+    bars: [{ label: '1/1', text: 'mynet is full', step: null }] })
+})
+
 test('a global service has a bar for each node', async t => {
   const util = await service({ mode: 'global', replicas: null })
   const tasks = [fakeTask(util, 'nodeaaaaaaaaaaaa'), fakeTask(util, 'nodebbbbbbbbbbbb',
