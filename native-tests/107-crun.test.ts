@@ -52,7 +52,7 @@ lab.test('users and capabilities are those of containers', async t => {
   const caps = await output('--', 'grep', 'Cap[EB]', '/proc/self/status')
   t.equal(caps, 'CapEff:\t00000000a00425fb\nCapBnd:\t00000000a00425fb')
   t.equal(await output('-u', 'web', '--', 'id'),
-    'uid=1000(web) gid=1000(web) groups=1000(web),4(adm)')
+    'uid=1000(web) gid=1000(web) groups=4(adm),1000(web)')
   t.match(await output('-u', 'web', '--', 'grep', 'CapEff', '/proc/self/status'), /\t0{16}$/)
   t.match(await run('--rm', '--', 'mknod', '/tmp/disk', 'b', '8', '0'), { code: 1 })
 })

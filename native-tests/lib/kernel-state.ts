@@ -19,7 +19,7 @@ export async function kernelState(lab: Lab, node: string): Promise<KernelState> 
     mounts: await lines('cut -d" " -f5 /proc/self/mountinfo | tac | sed "/^\\/run$/q" '
       + '| grep -vx /run/netns'),
     groups: await lines(`groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
-      find "$groups/tapmesh" -mindepth 1 -type d 2>/dev/null || true`),
+      find "$groups/tapmesh.slice" -mindepth 1 -type d 2>/dev/null || true`),
     kept: await lines('ls /var/lib/tapmesh/tasks 2>/dev/null || true'),
   }
 }
