@@ -72,7 +72,7 @@ export class DnsSockets {
     this.#tcp.maxConnections = STREAMS_MAX
     this.#tcp.on('error', fail)
     this.#tcp.on('drop', onFull)
-    this.#tcp.listen({ fd: tcp, backlog: STREAMS_MAX })
+    this.#tcp.listen({ fd: tcp }, STREAMS_MAX)
   }
 
   /** The namespace is free of us when this returns. */
