@@ -125,7 +125,7 @@ t.test('one that hangs is ended by the watchdog, and another starts', { skip }, 
     const { code } = await host!.run('tapmesh', 'status')
     return code === 0 && await mainPid() !== before
   }, 60_000)
-  t.match(await host!.out('journalctl', '-u', UNIT, '-o', 'cat'), 'Watchdog timeout')
+  t.equal(await host!.out('systemctl', 'show', '--value', '--property', 'NRestarts', UNIT), '1')
   t.equal(await taskPids(), tasks)
   await host!.sh(`rm -r /run/systemd/system/${UNIT}.d; systemctl daemon-reload`)
 })

@@ -31,6 +31,7 @@ main() {
   check 'ping across hosts' pings_cross
   check 'curl across hosts' curls_cross
   check 'VXLAN on UDP 4789' vxlan_on_wire
+  check 'VIP, one after the other' vip_goes_round
   check 'node powered off' node_goes
   check 'node back' node_comes
   printf 'smoke: %d checks, %d passed, %d failed\n' $(( passed + failed )) "$passed" "$failed"
@@ -99,7 +100,10 @@ power_on() {
 clean_tasks() {
   local node
   for node in "${nodes[@]}"; do on "$node" tapmesh rm -f "smoke-$node" >/dev/null 2>&1 || true; done
-  on "${nodes[0]}" tapmesh network rm "$network" >/dev/null 2>&1 || true
+  on "${nodes[0]}" tapmesh service rm "$network" >/dev/null 2>&1 || true
+  if has_network "${nodes[0]}" >/dev/null 2>&1; then
+    await 30 on "${nodes[0]}" tapmesh network rm "$network" || true
+  fi
 }
 
 clean_up() {
@@ -188,6 +192,30 @@ vxlan_on_wire() {
   on "$from" tapmesh exec "smoke-$from" -- ping -c 3 -i 0.3 -W 2 "$(<"$work/$to")" >/dev/null
   wait "$watching" || true
   grep -m 1 -o 'VXLAN, flags \[I\] (0x08), vni [0-9]*' "$seen" || { cat "$seen"; return 1; }
+}
+
+runs_everywhere() {
+  [[ $(on "${nodes[0]}" tapmesh service ps "$network" | grep -c ' Running ') -ge ${#nodes[@]} ]]
+}
+
+# A page of the service, by its name; "Hostname: …" tells which task has answered.
+who_answers() {
+  on "${nodes[0]}" tapmesh exec "smoke-${nodes[0]}" -- curl -s --max-time 10 "http://$network/" |
+    grep -o '^Hostname: [0-9a-f]*'
+}
+
+# So many connections as there are tasks, each to another one.
+vip_goes_round() {
+  local count=${#nodes[@]} number
+  on "${nodes[0]}" tapmesh service create -d --name "$network" --network "$network" \
+    --replicas "$count" -- tapmesh whoami >/dev/null
+  await "$soon_seconds" runs_everywhere ||
+    { on "${nodes[0]}" tapmesh service ps "$network"; return 1; }
+  await "$soon_seconds" who_answers || { echo "nobody answers at http://$network/"; return 1; }
+  for (( number = 0; number < count; number++ )); do who_answers; done >"$work/answers"
+  on "${nodes[0]}" tapmesh service rm "$network" >/dev/null
+  [[ $(sort -u "$work/answers" | wc -l) == "$count" ]] || { cat "$work/answers"; return 1; }
+  echo "$count connections, $count tasks"
 }
 
 sees_down() { on "${nodes[0]}" tapmesh node ls | grep " $last " | grep -q ' Down '; }
