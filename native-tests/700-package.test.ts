@@ -171,7 +171,7 @@ t.test('an upgrade under load: tasks and their connection live through it', { sk
 })
 
 t.test('a kernel without TUN is told at installation', { skip }, async t => {
-  await host!.out('umount', '/dev/net/tun')
+  await host!.out('umount', '--lazy', '/dev/net/tun')
   await host!.out('rm', '/dev/net/tun')
   const { code, stderr } = await host!.run('dpkg', '-i', inHost('1.0.1'))
   t.equal(code, 0)

@@ -37,10 +37,10 @@ t.test('a machine for each line of the table, and too little memory is refused',
     const few = await vagrant(['validate', '--ignore-provider'], 'TAPMESH_MEMORY=256')
     t.not(few.code, 0)
     t.match(few.stderr, 'a node needs 512 megabytes at least')
-    const { stdout } = await vagrant(['status', '--machine-readable'])
+    const { stdout, stderr } = await vagrant(['status', '--machine-readable'])
     const machines = [...stdout.matchAll(/^\d+,(node\d),state,/gm)].map(found => found[1])
     if (machines.length > 0) t.same([...new Set(machines)], ['node1', 'node2', 'node3'])
-    else t.match(stdout, /provider/i, 'without any provider Vagrant says so')
+    else t.match(stdout + stderr, /provider/i, 'without any provider Vagrant says so')
   })
 
 t.test('the scripts for the machines are sound, and say what is wrong', { skip }, async t => {
