@@ -124,7 +124,7 @@ lab.test('drain: the tasks of a node move away, and new ones do not come', async
 
 lab.test('a rolling update replaces all tasks, one after the other', async t => {
   const before = await running('web')
-  await lab.tapmesh('node1', 'service', 'update', '-d', '--args', '200000', 'web')
+  await lab.tapmesh('node1', 'service', 'update', '-d', '--args', 'sleep 200000', 'web')
   let fewest = before.length
   await until('the update is over', async () => {
     fewest = Math.min(fewest, (await running('web')).length)
