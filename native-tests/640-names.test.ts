@@ -6,7 +6,7 @@ import { untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { OUTSIDE_ADDRESS, OUTSIDE_NAME } from './lib/name-server.ts'
 import type { Running } from './lib/running.ts'
-import { until } from './lib/wait.ts'
+import { until, within } from './lib/wait.ts'
 
 const INET = '198.51.100.8'
 /** A name is answered from memory; what is measured is mostly the machine. */
@@ -14,6 +14,7 @@ const QUICK_MS = 5
 /** From a change on one node until another node answers by it. */
 const CHANGE_MS = 50
 const TRIES = 20
+const CHANGES = 9
 const FILE_MAX_MS = 300_000
 const TASK_DIGITS = '[0-9a-z]{25}'
 
@@ -189,20 +190,20 @@ lab.test('D7: without tasks there is no address, at once, and nobody outside hea
   })
 
 lab.test('a change is answered by on every node within milliseconds', async t => {
-  const worst: number[] = []
-  for (let n = 0; n < 5; n++) {
-    const name = `new${n}`
-    // Each node asks again and again; what counts is the time between the first answer anywhere
-    // and the last one.
-    const asking = lab.nodes.map(node => outOf(node, 'util', 'bash', '-c', `for i in {1..3000}; do
-      [ -z "$(dig +short +tries=1 +time=1 ${name})" ] || { date +%s%3N; exit; }; done`))
-    await lab.bareTask('node1', name, 'demo')
-    const atMs = (await Promise.all(asking)).map(Number)
-    worst.push(Math.max(...atMs) - Math.min(...atMs))
+  const spreads: number[] = []
+  for (let n = 0; n < CHANGES; n++) {
+    // Each node asks every 2 ms; what counts is the time from the first answer to the last one.
+    const asking = lab.nodes.map(node => lab.start(`${node}/util`, 'python3',
+      join(import.meta.dirname, 'lib', 'await-name.py'), `new${n}`))
+    await until('all ask', () => asking.every(one => one.stdout.includes('asking')))
+    await lab.bareTask('node1', `new${n}`, 'demo')
+    await Promise.all(asking.map(one => within('an answer', one.ended)))
+    const atMs = asking.map(one => Number(one.stdout.split('\n')[1]))
+    spreads.push(Math.max(...atMs) - Math.min(...atMs))
   }
-  worst.sort((a, b) => a - b)
-  t.comment(`from the first node to the last: ${worst.join(', ')} ms`)
-  t.ok(worst[0]! < CHANGE_MS, `${worst.join(', ')} ms`)
+  spreads.sort((a, b) => a - b)
+  t.comment(`from the first node to the last: ${spreads.join(', ')} ms`)
+  t.ok(spreads[CHANGES >> 1]! < CHANGE_MS, `${spreads.join(', ')} ms`)
 })
 
 lab.test('names are served again after the daemon was killed, and healed when taken away',
