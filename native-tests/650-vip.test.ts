@@ -148,8 +148,8 @@ lab.test('a datagram from a port that stays the same leaves a backend that is go
   const watch = lab.start(clientOn('node1'), 'perl', '-e', `use Socket; $| = 1;
     socket(S, AF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(${CLIENT_PORT}, INADDR_ANY));
     my $to = sockaddr_in(${UDP_PORT}, inet_aton("${address}"));
-    while (1) { send(S, "x", 0, $to); my $bits = ""; vec($bits, fileno(S), 1) = 1;
-      select($bits, undef, undef, 0.1) and defined(recv(S, my $name, 99, 0)) and print "$name\\n";
+    while (1) { my $name; send(S, "x", 0, $to); my $bits = ""; vec($bits, fileno(S), 1) = 1;
+      select($bits, undef, undef, 0.1) and defined(recv(S, $name, 99, 0)) and print "$name\\n";
       select(undef, undef, undef, 0.02) }`)
   await until('the service answers', () => watch.stdout.includes('\n'))
   const first = watch.stdout.split('\n')[0]!
@@ -174,7 +174,7 @@ lab.test('without tasks the address says that nobody is there', async t => {
     const { received, text } = await ping(lab, clientOn(node), vip, '-c1', '-W2')
     t.equal(received, 0)
     t.match(text, /Destination Host Unreachable/)
-    const refused = await lab.run(clientOn(node), 'curl', '-sS', '--max-time', '5',
+    const refused = await lab.run(clientOn(node), 'curl', '-v', '--max-time', '5',
       `http://${vip}/`)
     t.match(refused.stderr, /No route to host|Host is unreachable/)
   }
@@ -192,7 +192,8 @@ lab.test('a daemon that starts anew resets what it does not know, and serves at 
   await until('a connection is open', () => hold.stdout.includes('open'))
   await until('it is known', async () => (await lab.api<FlowsView>('node2', 'lb/flows')).flows
     .some(({ state }) => state === 'established'))
-  t.ok((await balanced('node2', 'web'))!.backends.some(({ active }) => active === 1))
+  await until('its backend has it', async () =>
+    (await balanced('node2', 'web'))!.backends.some(({ active }) => active >= 1))
   await lab.daemon('node2', 'restart')
   await untilBalanced('web', 3)
   checkEven(t, await hostnames(clientOn('node2'), vip, CONNECTIONS), 'after the restart')

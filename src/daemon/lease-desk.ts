@@ -21,7 +21,7 @@ import { encodeRow, ownerOf } from './shared-rows.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
 
 /** An address that is not given within this time is not waited for any longer. */
-export const REQUEST_WAIT_MS = 2000
+export const REQUEST_WAIT_MS = 10_000
 /** A reason against it that is still there after this is told. */
 const REASON_MS = 300
 
@@ -109,7 +109,8 @@ export class LeaseDesk {
     const wanted = this.#requests(link)
     const writes: Write[] = []
     for (const [key, row] of wanted) {
-      if (!link.records.requests.has(key)) {
+      const known = link.records.requests.get(key)
+      if (known === undefined || (row.wanted !== known.wanted && this.#isApart(link, key, row))) {
         writes.push({ table: TABLE_REQUEST, key, value: encodeRow(row) })
       }
     }
@@ -119,6 +120,16 @@ export class LeaseDesk {
       }
     }
     link.write(writes)
+  }
+
+  /**
+   * Whether its address was given in one half of a split. After it the other half may hear of the
+   * request before it hears of the lease, so the request has to name what it has.
+   */
+  #isApart({ records }: ClusterLink, request: string, { network }: RequestRow): boolean {
+    const [node = '', name = ''] = request.split('/')
+    const lease = records.leases.get(leaseKey(network, { kind: 'ask', node, request: name }))
+    return isHeld(lease) && lease.apart
   }
 
   /** By "NODE/REQUEST": those that wait, and those of endpoints, which ask for what they have. */
