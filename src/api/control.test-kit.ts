@@ -54,7 +54,7 @@ export async function serveFake(): Promise<Served> {
 
 /** Waits until `holds` says so, and throws when that takes longer than `deadlineMs`. */
 export async function until(
-  holds: () => boolean, what: string, deadlineMs = 10_000,
+  holds: () => boolean, what: string, deadlineMs = 60_000,
 ): Promise<void> {
   const endMs = performance.now() + deadlineMs
   while (!holds()) {

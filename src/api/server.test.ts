@@ -68,7 +68,8 @@ test('networks: create, list, show, remove', async t => {
   const { client, asked } = await served(t)
   const made = await client.createNetwork({ name: 'mynet', vni: 4100, labels: { a: 'b' } })
   t.like(made, { name: 'mynet', vni: 4100, labels: { a: 'b' } })
-  t.deepEqual(asked, ['create {"name":"mynet","vni":4100,"labels":{"a":"b"}}'])
+  t.deepEqual(asked, ['create {"name":"mynet","vni":4100,"labels":{"a":"b"},'
+    + '"attachable":true,"internal":false}'])
   t.deepEqual(await client.networks(), [made])
   t.deepEqual(await client.network('mynet'), made)
   await t.throwsAsync(client.createNetwork({ name: 'mynet' }), {
