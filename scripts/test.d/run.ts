@@ -8,17 +8,22 @@ import type { Result, Style } from './tap.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const TYPES_MAX_MS = 5 * 60_000
-const UNIT_MAX_MS = 10 * 60_000
-const NATIVE_MAX_MS = 20 * 60_000
+const UNIT_MAX_MS = 15 * 60_000
+const NATIVE_MAX_MS = 45 * 60_000
 const STDERR_SHOWN_LINES = 100
 const SKIPS_ALLOWED = join(ROOT, 'native-tests', 'SKIPS-ALLOWED')
 
-type Stage = 'types' | 'unit' | 'native'
+type Stage = 'types' | 'unit' | 'native' | 'package'
 type Ended = Readonly<{ code: number | null; late: boolean; stderr: string }>
 
-const STAGES: readonly Stage[] = ['types', 'unit', 'native']
-const UNIT_FILES = 'src/**/*.test.ts'
-const NATIVE_FILES = 'native-tests/*.test.ts'
+const STAGES: readonly Stage[] = ['types', 'unit', 'native', 'package']
+/** Those that are run when none is named: packages are built and installed on request only. */
+const USUAL_STAGES: readonly Stage[] = ['types', 'unit', 'native']
+const FILES = {
+  unit: 'src/**/*.test.ts',
+  native: 'native-tests/*.test.ts',
+  package: 'native-tests/package/*.test.ts',
+}
 
 /**
  * Runs a program of node_modules, each line of its output going to `onLine`. Of the folders there
@@ -59,8 +64,8 @@ async function checkTypes(): Promise<Result[]> {
 async function runTests(stage: Stage, argv: string[], style: Style, maxMs: number) {
   const results: Result[] = []
   const reader = new TapReader(style, result => {
-    results.push(stage === 'native' ? { ...result, name: nativeName(result.name) } : result)
-    if (stage === 'native') showLine(results.at(-1)!)
+    results.push(stage === 'unit' ? result : { ...result, name: nativeName(result.name) })
+    if (stage !== 'unit') showLine(results.at(-1)!)
   })
   const ended = await run(argv, maxMs, line => reader.line(line))
   reader.end()
@@ -94,7 +99,7 @@ function filesOf(pattern: string, filters: readonly string[]): string[] {
 
 async function runStage(stage: Stage, filters: readonly string[]): Promise<Result[]> {
   if (stage === 'types') return checkTypes()
-  const files = filesOf(stage === 'unit' ? UNIT_FILES : NATIVE_FILES, filters)
+  const files = filesOf(FILES[stage], filters)
   if (filters.length > 0 && files.length === 0) return []
   if (stage === 'unit') {
     return runTests('unit', ['ava', '--tap', '--timeout=3m', ...files], 'flat', UNIT_MAX_MS)
@@ -106,7 +111,7 @@ async function runStage(stage: Stage, filters: readonly string[]): Promise<Resul
     skipped.forEach(showLine)
     return skipped
   }
-  return runTests('native', ['tap', '--reporter', 'tap', ...files], 'nested', NATIVE_MAX_MS)
+  return runTests(stage, ['tap', '--reporter', 'tap', ...files], 'nested', NATIVE_MAX_MS)
 }
 
 /** Names that may be skipped in CI. A line is "NAME -- REASON"; "#" begins a comment. */
@@ -147,14 +152,14 @@ async function main(words: readonly string[]): Promise<void> {
   const strange = filters.find(word => word.startsWith('-'))
   if (strange !== undefined) usageError(`unknown option "${strange}"`)
   const wanted = named.length > 0 ? named
-    : STAGES.filter(stage => stage !== 'types' || filters.length === 0)
-  const patterns = wanted.map(stage => stage === 'native' ? NATIVE_FILES : UNIT_FILES)
+    : USUAL_STAGES.filter(stage => stage !== 'types' || filters.length === 0)
+  const patterns = wanted.map(stage => stage === 'types' ? FILES.unit : FILES[stage])
   if (filters.length > 0 && patterns.every(pattern => filesOf(pattern, filters).length === 0)) {
     usageError(`no test file's path holds "${filters.join('" or "')}"`)
   }
   const results: Result[] = []
   for (const stage of wanted) {
-    if (stage === 'native') console.log('native:')
+    if (stage === 'native' || stage === 'package') console.log(`${stage}:`)
     const startedMs = Date.now()
     const found = judgeSkips(await runStage(stage, filters))
     results.push(...found)

