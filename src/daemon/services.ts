@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { ConflictError, LimitError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
 import {
-  previousKey, serviceIdOf, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE,
+  type PublishedPort, previousKey, serviceIdOf, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE,
 } from '../cluster/services/rows.ts'
 import { firstVersion, nextVersion } from '../cluster/services/versions.ts'
 import type { Write } from '../cluster/tables/events.ts'
@@ -70,7 +70,7 @@ export class Services implements ServiceControl {
     this.#core.log.info({ service: name, id }, 'service created')
     const pending = spec.mode === 'replicated' ? [] : awayNodes(link.records, spec)
       .map(node => `${node} is down: its task of ${name} starts when it is back`)
-    return { service: this.get(id), pending }
+    return { service: this.get(id), pending: [...pending, ...unserved(spec.ports)] }
   }
 
   async update(which: string, change: ServiceChange): Promise<ServiceChanged> {
@@ -82,7 +82,10 @@ export class Services implements ServiceControl {
       link.write(versionWrites(service, next))
       this.#tell(service, next, 'service updated')
     }
-    return { service: this.get(service.id), pending: pendingOf(link, service) }
+    const added = spec.ports.filter(port => !service.spec.ports.some(before =>
+      before.published === port.published && before.protocol === port.protocol))
+    return { service: this.get(service.id),
+      pending: [...pendingOf(link, service), ...unserved(added)] }
   }
 
   async rollback(which: string): Promise<ServiceChanged> {
@@ -165,6 +168,14 @@ export class Services implements ServiceControl {
 function pendingOf({ records }: ClusterLink, { id, name }: NamedService): string[] {
   return awayTasks(records, id).map(({ node, slots }) => `${node} is down: what it has of ${name} `
     + `(${slots.map(slot => `${name}.${slot}`).join(', ')}) follows when it is back`)
+}
+
+/** What `--publish` does not do: docs/LIMITS.md. */
+function unserved(ports: readonly PublishedPort[]): string[] {
+  if (ports.length === 0) return []
+  const names = ports.map(({ published, protocol }) => `${published}/${protocol}`).join(', ')
+  return [`no node answers on ${names}: published ports are kept for the service and listed, but `
+    + 'this version does not serve them']
 }
 
 function versionWrites({ id, name, ...before }: NamedService, next: ServiceRow): Write[] {
