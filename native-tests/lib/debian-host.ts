@@ -8,7 +8,6 @@ import { exec, type ExecResult } from '../../src/base/exec.ts'
 import { cgroupMount } from '../../src/kernel/cgroup.ts'
 import { until } from './wait.ts'
 
-const MIRROR = 'http://deb.debian.org/debian'
 const PACKAGES = 'systemd,systemd-sysv,iproute2,iputils-ping'
 const BOOT = join(import.meta.dirname, 'boot-host.sh')
 const BOOTSTRAP_TIMEOUT_MS = 600_000
@@ -40,7 +39,7 @@ export class DebianHost {
       return host
     }
     const made = await exec(['debootstrap', '--variant=minbase', `--include=${PACKAGES}`,
-      'bookworm', host.root, MIRROR], BOOTSTRAP_TIMEOUT_MS)
+      'bookworm', host.root], BOOTSTRAP_TIMEOUT_MS)
     if (made.code !== 0) throw new Error(`debootstrap: ${made.stdout.slice(-500)}${made.stderr}`)
     return host
   }
