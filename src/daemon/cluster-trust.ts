@@ -1,6 +1,5 @@
 // Whom this node believes, and by which keys it speaks: rows are checked and signed here, the key
 // ring follows what managers made, and certificates are renewed in time.
-import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { ConflictError } from '../base/errors.ts'
 import { saveCertificate, saveCluster, saveRing } from '../cluster/identity/files.ts'
@@ -11,12 +10,12 @@ import { JoinDesk } from '../cluster/identity/join-desk.ts'
 import { JoinServer } from '../cluster/identity/join-server.ts'
 import { renewalDueMs } from '../cluster/identity/certificates.ts'
 import {
-  adopt, compareNotices, decodeNotice, encodeNotice, forgetFormer, isReplacementDue, isRotator,
-  type KeyRing, nextLamport, noticeOf, replaceKeys, rotate, rotationDueMs, rotationWaitMs,
+  adopt, encodeNotice, forgetFormer, isReplacementDue, isRotator, type KeyRing, nextLamport,
+  replaceKeys, rotate, rotationDueMs, rotationWaitMs,
 } from '../cluster/identity/keyring.ts'
-import { fetchKeys } from '../cluster/identity/member-client.ts'
+import { fetchKeys, type SharedKeys } from '../cluster/identity/member-client.ts'
 import { makeTrust, type Trust } from '../cluster/identity/signature.ts'
-import { type JoinSecrets, rotateSecret } from '../cluster/identity/token.ts'
+import { digestOfSecrets, type JoinSecrets, rotateSecret } from '../cluster/identity/token.ts'
 import { formatMeshAddress, type MeshAddress } from '../cluster/mesh-address.ts'
 import type { MeshKeys } from '../cluster/mesh-events.ts'
 import type { Change } from '../cluster/tables/events.ts'
@@ -25,6 +24,7 @@ import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLife } from './cluster-life.ts'
 import { isPresent } from './cluster-show.ts'
 import { RenewalFailures, renewIdentity } from './cluster-renewal.ts'
+import { announcedOrder, areInForce, lacksKeys } from './key-news.ts'
 import { KeySwitch } from './key-switch.ts'
 import type { NodeRole, NodeView, TokenView } from './cluster-views.ts'
 import {
@@ -82,17 +82,14 @@ export class ClusterTrust {
   /** A row of ours or of others has changed. */
   follow({ table, key, new: row }: Pick<Change, 'table' | 'key' | 'new'>): void {
     if (table !== TABLE_CLUSTER || row === null || row.value === null) return
-    if (key === KEY_RING) {
-      const notice = decodeNotice(row.value)
-      const order = notice === null ? 0 : compareNotices(notice, noticeOf(this.#identity.ring))
+    const { tables } = this.#life.node
+    if (key === KEY_RING || key === KEY_SECRETS) {
       // A split may have left the older notice: whoever has the newer ring says so again.
-      if (order < 0) this.#mustTell = true
-      if (order > 0) {
+      if (announcedOrder(tables, this.#identity.ring) < 0) this.#mustTell = true
+      if (lacksKeys(tables, this.#identity)) {
         this.#mustFetch = true
         this.#fetchAfterMs = 0
       }
-    } else if (key === KEY_SECRETS && row.stamp.node !== this.#identity.certificate.nodeId) {
-      this.#mustFetch = this.#identity.secrets !== null || this.#mustFetch
     } else {
       const removed = decodeRow(removedRow, row.value)
       const isWhole = removed !== null && key === removedKey(removed.id)
@@ -172,7 +169,7 @@ export class ClusterTrust {
   #changeSecrets(secrets: JoinSecrets): void {
     this.#keepSecrets(secrets)
     this.#life.node.write([{ table: TABLE_CLUSTER, key: KEY_SECRETS,
-      value: encodeRow({ changed: randomUUID() }) }])
+      value: encodeRow({ digest: digestOfSecrets(secrets) }) }])
   }
 
   #keepSecrets(secrets: JoinSecrets): void {
@@ -223,14 +220,17 @@ export class ClusterTrust {
   }
 
   async #fetch(managers: readonly MeshAddress[]): Promise<void> {
-    this.#mustFetch = false // what is said from now on is looked at again
-    const shared = await fetchKeys({ ...this.#calling(), managers }).catch(error => {
-      this.#mustFetch = true
-      throw error
-    })
-    const ring = adopt(this.#identity.ring, shared.ring)
-    if (compareNotices(noticeOf(ring), noticeOf(this.#identity.ring)) !== 0) this.#keepRing(ring)
-    if (shared.secrets !== null) this.#keepSecrets(shared.secrets)
+    await fetchKeys({ ...this.#calling(), managers }, keys => this.#take(keys))
+    this.#mustFetch = lacksKeys(this.#life.node.tables, this.#identity)
+  }
+
+  /** False when these are old: a manager may have heard of new ones just now, as this node has. */
+  #take({ ring: theirs, secrets }: SharedKeys): boolean {
+    const { tables } = this.#life.node
+    const ring = adopt(this.#identity.ring, theirs)
+    if (ring.current !== this.#identity.ring.current) this.#keepRing(ring)
+    if (secrets !== null && areInForce(tables, secrets)) this.#keepSecrets(secrets)
+    return !lacksKeys(tables, this.#identity)
   }
 
   async #renew(managers: readonly MeshAddress[]): Promise<void> {

@@ -15,7 +15,7 @@ export const TABLE_SUBNETS = 'subnets'
 /** What all nodes must agree on and only managers may change: the key ring, who was shut out. */
 export const TABLE_CLUSTER = 'cluster'
 
-/** Rows of TABLE_CLUSTER: which key ring is in use, when the join secrets changed, who is out. */
+/** Rows of TABLE_CLUSTER: which key ring is in use, which join secrets are in force, who is out. */
 export const KEY_RING = 'keyring'
 export const KEY_SECRETS = 'secrets'
 export const removedKey = (nodeId: string): string => `removed/${nodeId}`
@@ -86,6 +86,8 @@ export const subnetsRow = z.object({
   })).max(SUBNETS_TOLD_MAX),
 })
 
+/** Which join secrets are in force; managers give them to each other. */
+export const secretsRow = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 /** A node that a manager has taken out, `at` milliseconds since 1970. */
 export const removedRow = z.object({ id: z.string().max(25), name, at: z.number().min(0) })
 

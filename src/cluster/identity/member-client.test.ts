@@ -10,7 +10,7 @@ import {
   makeCluster, makeMember, NOW_MS, startedFor, type TestMember,
 } from './join.test-kit.ts'
 import { adopt, nextLamport, replaceKeys, rotate } from './keyring.ts'
-import { fetchKeys, renewCertificate, type MemberCall } from './member-client.ts'
+import { fetchKeys, renewCertificate, type MemberCall, type SharedKeys } from './member-client.ts'
 
 const manager = await makeCluster()
 const worker = await makeMember(manager)
@@ -142,6 +142,21 @@ test('managers are tried in turn; workers, those removed and oneself are passed 
     /is this node itself; node-2 \(.*\) is a worker; node-9 \(.*\) was removed from the cluster$/)
   await refused(t, fetchKeys({ ...asked, managers: [] }), 'no-manager', /no manager is known$/)
   t.is(gone.server.counters.answered, 0)
+})
+
+test('a manager with old keys is not the last one asked', async t => {
+  const ring = rotate(manager.ring, makeGossipKey(), nextLamport(manager.ring), NOW_MS)
+  const [late, fresh] = [await startedFor(t, manager), await startedFor(t, second)]
+  fresh.identity = { ...second, ring }
+  const seen: string[] = []
+  const areEnough = (keys: SharedKeys) => {
+    seen.push(keys.from)
+    return keys.ring.current.at(-1)!.lamport > manager.ring.current.at(-1)!.lamport
+  }
+  t.is((await fetchKeys(call(worker, [late, fresh]), areEnough)).from, 'node-3')
+  t.deepEqual(seen, ['node-1', 'node-3'])
+  await refused(t, fetchKeys(call(worker, [late]), areEnough), 'no-manager',
+    /^node-1 has no newer keys itself, so far$/)
 })
 
 test('asking can be cancelled', async t => {

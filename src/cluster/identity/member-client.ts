@@ -61,16 +61,21 @@ export function renewCertificate(
 
 /**
  * The keys of the mesh as a manager has them; the caller adopts them.
- * @throws JoinError no manager gives them, and why not
+ * @param areEnough false: the next manager is asked, too, because this one has older keys
+ * @throws JoinError no manager gives enough, and why not
  */
-export function fetchKeys(call: MemberCall): Promise<SharedKeys> {
+export function fetchKeys(
+  call: MemberCall, areEnough: (keys: SharedKeys) => boolean = () => true,
+): Promise<SharedKeys> {
   return callManagers(call, async line => {
     const answer = await line.ask(
       { type: 'keys', protocol: JOIN_PROTOCOL, version: call.version })
     if (answer.type === 'refused') throw refusalError(answer)
     if (answer.type !== 'keys') throw line.unclear()
-    const secrets = secretsIn(answer, line)
-    return { ring: ringIn(answer, line), secrets, from: line.peer.nodeName }
+    const from = line.peer.nodeName
+    const keys = { ring: ringIn(answer, line), secrets: secretsIn(answer, line), from }
+    if (areEnough(keys)) return keys
+    throw new JoinError('no-manager', `${from} has no newer keys itself, so far`)
   })
 }
 

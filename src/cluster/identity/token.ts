@@ -1,7 +1,7 @@
 // Join tokens: what a machine must show to become a member, and by which it knows the cluster.
 // TMTKN-1-<SHA-256 of the authority's certificate>-<secret>, both as digits of base 36. There is
 // one secret for each role. A token is a secret: no error and no log repeats any of it.
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { UsageError } from '../../base/errors.ts'
 import { base36Digits, formatBase36, tryBase36 } from './base36.ts'
 import { ROLES, type Role } from './member.ts'
@@ -72,6 +72,13 @@ export function roleOfSecret(secrets: JoinSecrets, secret: Uint8Array): Role | n
     if (timingSafeEqual(secrets[role], secret)) found = role
   }
   return found
+}
+
+/** What all may know of the secrets: SHA-256, as hex digits. They are too long to be guessed. */
+export function digestOfSecrets(secrets: JoinSecrets): string {
+  const hash = createHash('sha256')
+  for (const role of ROLES) hash.update(secrets[role])
+  return hash.digest('hex')
 }
 
 function refusal(why: string): UsageError {
