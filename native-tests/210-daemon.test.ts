@@ -116,6 +116,17 @@ lab.test('SIGTERM stops it cleanly and leaves tasks running', async t => {
   t.equal((await lab.status(NODE)).vteps.length, 1, 'VTEPs are remembered, too')
 })
 
+lab.test('a task that has switched IPv6 off is taken up again, and keeps it off', async t => {
+  const where = `${NODE}/web`
+  await lab.out(where, 'sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1')
+  await lab.daemon(NODE, 'kill')
+  await lab.daemon(NODE, 'start')
+  const { plane, endpoints } = await lab.status(NODE)
+  t.equal(plane.ports, endpoints.length, 'the packet path has every endpoint')
+  t.same(await logged('task not taken up'), [])
+  t.notMatch(await lab.out(where, 'ip', 'address', 'show', 'dev', 'eth0'), /inet6/)
+})
+
 lab.test('subnets from 10.0.1.0/24 upwards, around what the host has', async t => {
   await lab.out(NODE, 'ip', 'route', 'add', '10.0.4.0/24', 'dev', 'eth1')
   for (const name of ['second', 'third']) await tapmesh('network', 'create', name)

@@ -1,6 +1,6 @@
 // Several packet workers: all that passes with one passes, no flow is ever out of order, what one
 // worker learned all know, and a task survives every change of their number.
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'
 import { download, streamHash, streamServer, untilStreams, upload } from './lib/stream-server.ts'
 import { iperf, iperfServer, ping, untilReached } from './lib/traffic.ts'
@@ -145,16 +145,11 @@ lab.test('nothing was dropped for a reason that traffic does not give', async t 
 
 // ---- other numbers ----
 
-/** Since tasks have name servers and services. docs/LIMITS.md says what users meet. */
-const KNOWN_FAULT = 'known fault: a daemon of several workers that was killed may lose devices'
-const faulty = (name: string, body: (t: Test) => Promise<void>): unknown =>
-  t.test(name, { skip: KNOWN_FAULT }, body)
-
 const ECHO = 'require("node:net").createServer(peer => peer.pipe(peer)).listen(7)'
 const TALK = `exec 3<>/dev/tcp/${A_ADDRESS}/7; while read -r line; do echo "$line" >&3; `
   + 'read -r answer <&3; echo "$answer"; done'
 
-faulty('a task and its connections outlive kills and other numbers of workers', async t => {
+lab.test('a task and its connections outlive kills and other numbers of workers', async t => {
   const echo = lab.start(A, process.execPath, '-e', ECHO)
   await until('the echo server', async () => (await lab.run(B, 'bash', '-c',
     `exec 3<>/dev/tcp/${A_ADDRESS}/7`)).code === 0)
@@ -175,7 +170,7 @@ faulty('a task and its connections outlive kills and other numbers of workers', 
   await echo.stop()
 })
 
-faulty('a device of one queue stays so: one worker reads it, and all write to it', async t => {
+lab.test('a device of one queue stays so: one worker reads it, and all write to it', async t => {
   await restart('node2', 1)
   await lab.bareTask('node2', 'old', 'mynet,ip=10.0.1.13')
   t.notMatch(await lab.out('node2/old', 'ip', '-d', 'link', 'show', 'eth0'), /multi_queue/)
@@ -192,7 +187,7 @@ faulty('a device of one queue stays so: one worker reads it, and all write to it
   t.equal((await lab.status('node2')).plane.multiQueuePorts, 2, 'until it is made anew')
 })
 
-faulty('without queues in the TAPs each task has one worker, and status says so', async t => {
+lab.test('without queues in the TAPs each task has one worker, and status says so', async t => {
   await restart('node2', 2, 'stop', 'multiQueue: false')
   const { plane } = await lab.status('node2')
   t.match(plane, { workers: 2, ports: 2, multiQueuePorts: 0, features: { multiQueue: false } })
@@ -205,7 +200,7 @@ faulty('without queues in the TAPs each task has one worker, and status says so'
   await checkOrder(t)
 })
 
-faulty('a device that is taken away from all workers comes back once', async t => {
+lab.test('a device that is taken away from all workers comes back once', async t => {
   await restart('node2', 2)
   await untilReached(lab, B, A_ADDRESS)
   await lab.out(B, 'ip', 'link', 'delete', 'eth0')

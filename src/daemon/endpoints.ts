@@ -1,5 +1,6 @@
 // The kernel objects of an endpoint: a TAP in the task's network namespace, with its addresses.
 // Each step looks first and changes only what differs, so all of it can be done again at any time.
+import { KernelError } from '../base/errors.ts'
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { type TapFeatures, tapOffload } from '../kernel/features.ts'
@@ -7,7 +8,7 @@ import { deleteLink, linkByName, setLink } from '../kernel/netlink/link.ts'
 import { deleteAddress, setAddress } from '../kernel/netlink/address.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { deleteNetns, withNetns } from '../kernel/netns.ts'
-import { writeSysctl } from '../kernel/sysctl.ts'
+import { readSysctl, writeSysctl } from '../kernel/sysctl.ts'
 import { makeTap, type Tap, type TapSpec } from '../kernel/tap-device.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 
@@ -49,20 +50,32 @@ export function closeTap(tap: Tap): void {
 export async function configureEndpoint(netns: string, endpoint: EndpointRecord,
   network: NetworkRecord): Promise<void> {
   const device = endpoint.interface
-  withNetns(netns, () => {
-    // The link-local address is ours to give, and on an overlay there is no router to ask for.
-    writeSysctl(['ipv6', 'conf', device, 'addr_gen_mode'], 1)
-    writeSysctl(['ipv6', 'conf', device, 'accept_ra'], 0)
-    writeSysctl(['ipv6', 'conf', device, 'router_solicitations'], 0)
-  })
+  const hasIpv6 = withNetns(netns, () => prepareIpv6(device))
   const { prefix } = parseCidr(network.subnet)
   await withRtnetlink(netns, async rt => {
     await setLink(rt, device, { mac: endpoint.mac, mtu: network.mtu, up: true })
     const link = await linkByName(rt, device)
     if (link === null) return // taken away this moment; the worker tells, and it is made again
     await setAddress(rt, link.index, `${endpoint.address}/${prefix}`)
+    if (!hasIpv6) return
     await setAddress(rt, link.index, `${linkLocalOfMac(endpoint.mac)}/64`, { noDad: true })
   })
+}
+
+/**
+ * The link-local address is ours to give, and on an overlay there is no router to ask for.
+ * @returns false: the task has switched IPv6 off, or the kernel has none, and stays so
+ */
+function prepareIpv6(device: string): boolean {
+  try {
+    writeSysctl(['ipv6', 'conf', device, 'addr_gen_mode'], 1)
+    writeSysctl(['ipv6', 'conf', device, 'accept_ra'], 0)
+    writeSysctl(['ipv6', 'conf', device, 'router_solicitations'], 0)
+    return readSysctl(['ipv6', 'conf', device, 'disable_ipv6']) === 0
+  } catch (error) {
+    if (error instanceof KernelError && error.errnoName === 'ENOENT') return false
+    throw error
+  }
 }
 
 /** Set the MTU of an endpoint's device, which exists. */
