@@ -1,8 +1,8 @@
 // The routes of load balancing on this node.
 import { z } from 'zod'
 import type { LbControl } from '../daemon/lb-views.ts'
-import { answer, check } from './http.ts'
-import { type On, plain } from './route.ts'
+import { answer } from './http.ts'
+import { type On, plain, withQuery } from './route.ts'
 
 /** Flows that one answer may hold, and how many it holds when nothing is said. */
 export const FLOWS_LISTED_MAX = 100_000
@@ -17,8 +17,7 @@ const lbFlows = z.strictObject({
 export function addLb(on: On, lb: LbControl): void {
   on('GET', '/v1/lb/services', plain(() => lb.services()))
   on('GET', '/v1/lb/rules', plain(() => lb.rules()))
-  on('GET', '/v1/lb/flows', async ({ query, response }) => {
-    const { service, limit } = check(lbFlows, query)
+  on('GET', '/v1/lb/flows', withQuery(lbFlows, async ({ service, limit }, { response }) => {
     answer(response, 200, lb.flows(service, limit))
-  })
+  }))
 }

@@ -12,12 +12,19 @@ export const METHODS = ['GET', 'POST', 'DELETE'] as const
 export type Exchange = {
   request: IncomingMessage
   response: ServerResponse
-  params: Record<string, string | undefined>
+  /** What stands in the path for each ":name". */
+  params: Record<string, string>
   query: unknown
   signal: AbortSignal
 }
 
-export type Handler = (exchange: Exchange) => Promise<void>
+/** What answers a route, and the shapes of what it takes, for docs/openapi.json. */
+export type Handler = {
+  /** Absent: no body is read. */
+  body?: z.ZodType
+  query: z.ZodType
+  run(exchange: Exchange): Promise<void>
+}
 /** Adds one route. */
 export type On = (method: typeof METHODS[number], path: string, handler: Handler) => void
 
@@ -25,18 +32,31 @@ export type On = (method: typeof METHODS[number], path: string, handler: Handler
 export function plain(
   ask: (params: Record<string, string>) => unknown, status: 200 | 204 = 200,
 ): Handler {
-  return async ({ params, query, response }) => {
-    check(nothing, query)
-    const view = await ask(params as Record<string, string>)
+  return withQuery(nothing, async (_, { params, response }) => {
+    const view = await ask(params)
     answer(response, status, status === 204 ? undefined : view)
-  }
+  })
 }
 
-export async function bodyOf<S extends z.ZodType>(
-  { request, query }: Exchange, schema: S,
-): Promise<z.output<S>> {
-  check(nothing, query)
-  return check(schema, await readJson(request))
+/** A route whose query fits `schema`, and whose body is not read. */
+export function withQuery<S extends z.ZodType>(
+  schema: S, run: (query: z.output<S>, exchange: Exchange) => Promise<void>,
+): Handler {
+  return { query: schema, run: exchange => run(check(schema, exchange.query), exchange) }
+}
+
+/** A route whose body fits `schema`, without a query. */
+export function withBody<S extends z.ZodType>(
+  schema: S, run: (body: z.output<S>, exchange: Exchange) => Promise<void>,
+): Handler {
+  return {
+    body: schema,
+    query: nothing,
+    run: async exchange => {
+      check(nothing, exchange.query)
+      await run(check(schema, await readJson(exchange.request)), exchange)
+    },
+  }
 }
 
 /** Lifts the idle time-out of the connection: this answer may be long in coming. */

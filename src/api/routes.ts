@@ -11,9 +11,9 @@ import { addDns } from './dns-routes.ts'
 import { MethodError, answer, check } from './http.ts'
 import { addLb } from './lb-routes.ts'
 import { addNetworks } from './network-routes.ts'
-import { bodyOf, type Handler, letWait, METHODS, type On, plain } from './route.ts'
+import { type Handler, letWait, METHODS, type On, plain, withBody, withQuery } from './route.ts'
 import {
-  nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepRemove,
+  nothing, taskKill, taskLogs, taskRemove, taskRun, taskStop, vtepAdd, vtepOfNetwork, vtepRemove,
 } from './schema.ts'
 import { addServices } from './service-routes.ts'
 import { readTaskLog } from '../daemon/task-log.ts'
@@ -27,10 +27,15 @@ export type Routes = {
 }
 export function makeRoutes(control: Control): Routes {
   const router = findMyWay({ maxParamLength: PARAM_LENGTH_MAX })
-  const on = (method: typeof METHODS[number], path: string, handler: Handler) => {
+  addRoutes((method, path, handler) => {
     // The router is only asked to find; the handler is then called with the whole exchange.
     router.on(method, path, () => {}, handler)
-  }
+  }, control)
+  return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
+}
+
+/** All routes of the API. */
+export function addRoutes(on: On, control: Control): void {
   on('GET', '/v1/status', plain(() => control.status()))
   addNetworks(on, control)
   addTables(on, control)
@@ -40,7 +45,6 @@ export function makeRoutes(control: Control): Routes {
   addServices(on, control.services)
   addLb(on, control.lb)
   addDns(on, control.dns)
-  return { handle: (request, response, signal) => dispatch(router, request, response, signal) }
 }
 
 async function dispatch(
@@ -57,58 +61,51 @@ async function dispatch(
     response.setHeader('allow', others.join(', '))
     throw new MethodError(`${path} answers ${others.join(' and ')}, not ${method}`)
   }
-  const { params, searchParams: query } = found
-  await (found.store as Handler)({ request, response, params, query, signal })
+  const { searchParams: query } = found
+  const params = found.params as Record<string, string>
+  await (found.store as Handler).run({ request, response, params, query, signal })
 }
 
 function addTables(on: On, control: Control): void {
   on('GET', '/v1/vteps', plain(() => control.vteps()))
-  on('POST', '/v1/vteps', async exchange => {
-    const spec = await bodyOf(exchange, vtepAdd)
-    answer(exchange.response, 201, await control.addVtep(spec))
-  })
-  on('DELETE', '/v1/vteps/:address', async ({ params, query, response }) => {
-    const spec = check(vtepRemove, { ...query as object, address: params.address })
-    await control.removeVtep(spec)
-    answer(response, 204)
-  })
+  on('POST', '/v1/vteps', withBody(vtepAdd, async (spec, { response }) => {
+    answer(response, 201, await control.addVtep(spec))
+  }))
+  on('DELETE', '/v1/vteps/:address', withQuery(vtepOfNetwork, async (query, exchange) => {
+    await control.removeVtep(check(vtepRemove, { ...query, address: exchange.params.address }))
+    answer(exchange.response, 204)
+  }))
   on('GET', '/v1/fdb', plain(() => control.learned()))
 }
 
 function addTasks(on: On, control: Control): void {
   on('GET', '/v1/tasks', plain(() => control.tasks()))
-  on('POST', '/v1/tasks', async exchange => {
-    const spec = await bodyOf(exchange, taskRun)
+  on('POST', '/v1/tasks', withBody(taskRun, async (spec, exchange) => {
     letWait(exchange)
     answer(exchange.response, 201, await control.runTask(spec))
-  })
+  }))
   on('GET', '/v1/tasks/:task', plain(({ task }) => control.task(task)))
-  on('DELETE', '/v1/tasks/:task', async ({ params, query, response }) => {
-    const { force } = check(taskRemove, query)
-    await control.removeTask(params.task ?? '', force)
-    answer(response, 204)
-  })
-  on('POST', '/v1/tasks/:task/stop', async exchange => {
-    const { graceMs } = await bodyOf(exchange, taskStop)
+  on('DELETE', '/v1/tasks/:task', withQuery(taskRemove, async ({ force }, exchange) => {
+    await control.removeTask(exchange.params.task ?? '', force)
+    answer(exchange.response, 204)
+  }))
+  on('POST', '/v1/tasks/:task/stop', withBody(taskStop, async ({ graceMs }, exchange) => {
     letWait(exchange)
     answer(exchange.response, 200, await control.stopTask(exchange.params.task ?? '', graceMs))
-  })
-  on('POST', '/v1/tasks/:task/kill', async exchange => {
-    const { signal } = await bodyOf(exchange, taskKill)
+  }))
+  on('POST', '/v1/tasks/:task/kill', withBody(taskKill, async ({ signal }, exchange) => {
     await control.killTask(exchange.params.task ?? '', signal)
     answer(exchange.response, 204)
-  })
+  }))
 }
 
 function addTaskStreams(on: On, control: Control): void {
-  on('GET', '/v1/tasks/:task/wait', async exchange => {
-    check(nothing, exchange.query)
+  on('GET', '/v1/tasks/:task/wait', withQuery(nothing, async (_, exchange) => {
     letWait(exchange)
     const view = await control.waitTask(exchange.params.task ?? '', exchange.signal)
     answer(exchange.response, 200, view)
-  })
-  on('GET', '/v1/tasks/:task/logs', async exchange => {
-    const { follow, tail } = check(taskLogs, exchange.query)
+  }))
+  on('GET', '/v1/tasks/:task/logs', withQuery(taskLogs, async ({ follow, tail }, exchange) => {
     const task = exchange.params.task ?? ''
     const path = control.taskLogPath(task)
     letWait(exchange)
@@ -124,5 +121,5 @@ function addTaskStreams(on: On, control: Control): void {
     } finally {
       over.abort()
     }
-  })
+  }))
 }

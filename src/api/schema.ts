@@ -85,7 +85,8 @@ export const vtepAdd = z.strictObject({
 })
 export type VtepAdd = z.input<typeof vtepAdd>
 
-/** DELETE /v1/vteps/:address */
+/** DELETE /v1/vteps/:address: its query, and the whole of it */
+export const vtepOfNetwork = vtepAdd.pick({ network: true })
 export const vtepRemove = vtepAdd.omit({ remoteChecksum: true })
 
 export const taskRun = z.strictObject({
