@@ -1,4 +1,5 @@
 // Named network namespaces on the real kernel: life cycle, leftovers, and no thread stays away.
+// May run beside another test.
 import { closeSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import t from 'tap'

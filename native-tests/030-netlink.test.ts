@@ -1,5 +1,6 @@
 // Links, addresses and sysctls on the real kernel, compared with what `ip -j` says of the same
 // namespace.
+// May run beside another test.
 import { readdirSync, readFileSync } from 'node:fs'
 import { addresses, deleteAddress, setAddress } from '../src/kernel/netlink/address.ts'
 import { deleteLink, linkByName, links, setLink } from '../src/kernel/netlink/link.ts'

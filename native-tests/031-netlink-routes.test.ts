@@ -1,5 +1,6 @@
 // Routes, the underlay device and neighbours on the real kernel, compared with what `ip -j` says
 // of the same namespace.
+// May run beside another test.
 import { addresses, setAddress } from '../src/kernel/netlink/address.ts'
 import {
   addressOfDevice, defaultRouteDevice, deviceOfAddress,

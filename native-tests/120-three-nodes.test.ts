@@ -1,4 +1,5 @@
 // The main promise: three nodes, one network, and ordinary programs that reach each other.
+// May run beside another test.
 import { useLab } from './lib/lab.ts'
 import { curl, iperf, iperfServer, iperfUdp, ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'

@@ -1,4 +1,5 @@
 // What is on the wire, as tcpdump and tshark see it: plain VXLAN (RFC 7348) and nothing else.
+// May run beside another test.
 import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'

@@ -5,6 +5,7 @@
 //   blue, VNI 5002   node3 10.9.0.8   client 10.9.0.9 (a kernel VXLAN device)
 //
 // Every node is a VTEP of every other, so each broadcast reaches all of them.
+// May run beside another test.
 import { BROADCAST, EXPERIMENT, frame, sendFrames } from './lib/frames.ts'
 import { useLab } from './lib/lab.ts'
 import { tcpdump } from './lib/tcpdump.ts'

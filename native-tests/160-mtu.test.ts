@@ -1,4 +1,5 @@
 // Lengths: what fits the MTU passes, what does not is answered so that its sender learns the MTU.
+// May run beside another test.
 import { join } from 'node:path'
 import { useLab } from './lib/lab.ts'
 import { makeOctets, sha256 } from './lib/octets-server.ts'

@@ -1,5 +1,6 @@
 // Who may send what: an endpoint only from its own addresses, an underlay host only if it is a
 // given VTEP. All else is dropped, and counted under a name.
+// May run beside another test.
 import type { Test } from 'tap'
 import {
   arp, BROADCAST, EXPERIMENT, frame, sendDatagrams, sendFrames, udpPacket, vxlan,

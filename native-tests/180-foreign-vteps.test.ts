@@ -1,4 +1,5 @@
 // VTEPs that are named by hand: flood and learn with head-end replication, as RFC 7348 has it.
+// May run beside another test.
 import { BROADCAST, EXPERIMENT, frame, sendFrames } from './lib/frames.ts'
 import { useLab } from './lib/lab.ts'
 import { tcpdump, type Tcpdump } from './lib/tcpdump.ts'

@@ -1,5 +1,6 @@
 // Where a node says that it is to be found: without a word in the configuration its tunnels begin at
 // the device of the default route, and --advertise-addr moves them, tasks and all.
+// May run beside another test.
 import { clusterOf, tokenOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { ping, untilReached } from './lib/traffic.ts'

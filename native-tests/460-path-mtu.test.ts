@@ -1,5 +1,6 @@
 // Paths of the underlay that are narrower than its devices: they are measured, and tasks that run
 // already have the MTU that fits, with and without a word from the router on the way.
+// May run beside another test.
 import { join } from 'node:path'
 import type { PingView } from '../src/daemon/cluster-views.ts'
 import { peersOf, untilEqual } from './lib/cluster.ts'

@@ -1,6 +1,7 @@
 // A wire that loses 1 % and reorders 2 % of the datagrams: TCP completes, octet for octet, and the
 // daemons have nothing to complain of. Kernels without netem can do this too, for the wire is a
 // program (lib/lossy-relay.ts), which each node takes for the other one.
+// May run beside another test.
 import { useLab } from './lib/lab.ts'
 import { countsOf, startRelay } from './lib/lossy-relay.ts'
 import { download, streamHash, streamServer, untilStreams, upload } from './lib/stream-server.ts'

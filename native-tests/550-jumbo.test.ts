@@ -1,4 +1,5 @@
 // An underlay with an MTU of 9000: tasks have 8950, and segments and trains are of that size.
+// May run beside another test.
 import { readFileSync } from 'node:fs'
 import { exec } from '../src/base/exec.ts'
 import { useLab } from './lib/lab.ts'

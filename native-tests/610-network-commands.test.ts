@@ -1,5 +1,6 @@
 // The commands of networks, as people know them from Docker Swarm. The rows are those of the
 // checklist of behaviours: A for the cluster and its members, B for networks and addresses.
+// May run beside another test.
 import { untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { ping } from './lib/traffic.ts'

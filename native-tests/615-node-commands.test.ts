@@ -1,5 +1,6 @@
 // The commands of the cluster and its nodes, as people know them from Docker Swarm. The rows are
 // those of group A of the checklist of behaviours.
+// May run beside another test.
 import { tokenOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'

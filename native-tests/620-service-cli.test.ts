@@ -1,5 +1,6 @@
 // Services from the command line: the walk that users of Swarm know, row by row, what is said of
 // what cannot be, and two managers that create the same services at once.
+// May run beside another test.
 import t from 'tap'
 import { rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { SOCKET, useLab } from './lib/lab.ts'

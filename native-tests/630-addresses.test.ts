@@ -1,5 +1,6 @@
 // Addresses without a central store: nodes ask at once, halves of a split give each their own, a
 // full subnet says so, and no network lies where a route of any node is.
+// May run beside another test.
 import { cut, nodesOf, rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'

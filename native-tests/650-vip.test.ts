@@ -1,5 +1,6 @@
 // Virtual addresses, as users meet them: every task of a network reaches all tasks of a service by
 // one address, evenly, itself among them, and is told the truth when there is nobody.
+// May run beside another test.
 import type { Test } from 'tap'
 import type { BalancedView, FlowsView } from '../src/daemon/lb-views.ts'
 import type { ServiceTaskView } from '../src/daemon/service-views.ts'

@@ -9,7 +9,10 @@ import type { Result, Style } from './tap.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const TYPES_MAX_MS = 5 * 60_000
 const UNIT_MAX_MS = 15 * 60_000
-const NATIVE_MAX_MS = 45 * 60_000
+const NATIVE_MAX_MS = 30 * 60_000
+/** A line of a native test that mostly waits and measures nothing: another may run beside it. */
+const BESIDE = /^\/\/ May run beside another test\.$/m
+const BESIDE_JOBS = 2
 const STDERR_SHOWN_LINES = 100
 const SKIPS_ALLOWED = join(ROOT, 'native-tests', 'SKIPS-ALLOWED')
 
@@ -111,7 +114,15 @@ async function runStage(stage: Stage, filters: readonly string[]): Promise<Resul
     skipped.forEach(showLine)
     return skipped
   }
-  return runTests(stage, ['tap', '--reporter', 'tap', ...files], 'nested', NATIVE_MAX_MS)
+  const beside = files.filter(file => BESIDE.test(readFileSync(join(ROOT, file), 'utf8')))
+  const alone = files.filter(file => !beside.includes(file))
+  return [...await runTap(stage, beside, BESIDE_JOBS), ...await runTap(stage, alone, 1)]
+}
+
+async function runTap(stage: Stage, files: readonly string[], jobs: number): Promise<Result[]> {
+  if (files.length === 0) return []
+  const argv = ['tap', '--reporter', 'tap', `--jobs=${jobs}`, ...files]
+  return runTests(stage, argv, 'nested', NATIVE_MAX_MS)
 }
 
 /** Names that may be skipped in CI. A line is "NAME -- REASON"; "#" begins a comment. */
