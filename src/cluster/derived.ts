@@ -1,7 +1,7 @@
 // What both sides of a split compute alike. A VNI and a subnet are normally the next free ones;
 // while a member is missing they follow from the network's name instead, so that two halves which
 // create the same network agree, and two that create different ones seldom meet.
-import { createHash } from 'node:crypto'
+import { hash as digestOf } from 'node:crypto'
 import { LimitError } from '../base/errors.ts'
 import { cidrsOverlap, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/text.ts'
 import {
@@ -102,5 +102,5 @@ function compare(a: string, b: string): number {
 
 /** 48 bits, so that a number holds it exactly. */
 function hash(text: string): number {
-  return createHash('sha256').update(text).digest().readUIntBE(0, 6)
+  return Number.parseInt(digestOf('sha256', text).slice(0, 12), 16)
 }

@@ -1,12 +1,12 @@
 // How services and their tasks are shown: rows of the tables, joined at this moment.
 import { parseCidr } from '../base/text.ts'
 import { meetsAll } from '../cluster/services/constraints.ts'
-import { decide, type SlotPlan } from '../cluster/services/decide.ts'
+import { decide, type Plans, type SlotPlan } from '../cluster/services/decide.ts'
 import type { NodeFact, TaskFact } from '../cluster/services/facts.ts'
 import {
   leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
 } from '../cluster/services/rows.ts'
-import { isLive, lastSide, leaseSlot, wantedSlots } from '../cluster/services/slots.ts'
+import { isLive } from '../cluster/services/slots.ts'
 import { nodeFacts, serviceFacts, taskFacts } from './cluster-facts.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ServiceTaskView, ServiceUpdateView, ServiceView } from './service-views.ts'
@@ -24,18 +24,15 @@ export function namedServices(records: ClusterRecords): NamedService[] {
 
 export function serviceViews(records: ClusterRecords, services: readonly NamedService[],
 ): ServiceView[] {
-  const nodes = nodeFacts(records)
-  const tasks = Map.groupBy(taskFacts(records).filter(task => !task.isHidden),
-    task => task.service)
-  return services.map(service =>
-    serviceView(records, service, tasks.get(service.id) ?? [], nodes))
+  const plans = plansOf(records)
+  return services.map(service => serviceView(records, service, plans.get(service.id) ?? []))
 }
 
-/** @param tasks of it, on nodes that are here */
-function serviceView(records: ClusterRecords, service: NamedService, tasks: readonly TaskFact[],
-  nodes: readonly NodeFact[]): ServiceView {
+function serviceView(records: ClusterRecords, service: NamedService, plans: readonly SlotPlan[],
+): ServiceView {
   const { id, name, spec, version, generation } = service
   const rollout = records.rollouts.get(id)
+  const tasks = tasksOf(records, id).filter(task => !task.isHidden)
   const completed = new Set(tasks.filter(task => task.state === 'complete').map(one => one.slot))
   return {
     id, name, version, generation, spec,
@@ -46,7 +43,7 @@ function serviceView(records: ClusterRecords, service: NamedService, tasks: read
       ({ id: network, name: records.networks.get(network)?.name ?? network })),
     vips: vipsOf(records, id),
     running: tasks.filter(task => task.state === 'running' && task.desired === 'running').length,
-    wanted: slotsOf(service, nodes).length,
+    wanted: plans.filter(plan => plan.isWanted).length,
     completed: completed.size,
     update: rollout === undefined ? null : updateView(rollout),
   }
@@ -56,15 +53,17 @@ function serviceView(records: ClusterRecords, service: NamedService, tasks: read
 export function serviceTaskViews(records: ClusterRecords, service: NamedService,
 ): ServiceTaskView[] {
   const nodes = nodeFacts(records)
-  const tasks = taskFacts(records)
-  const shown = tasks.filter(task => task.service === service.id)
-    .map(task => taskView(service, task, nodes, records))
-  const plans = decide({ nodes, tasks, rollouts: records.rollouts,
-    services: serviceFacts(records).filter(({ id }) => id === service.id) }).get(service.id) ?? []
-  const waiting = plans.filter(plan => plan.isWanted && plan.holder === null
-    && plan.leaving.length === 0 && plan.delayMs !== null)
-    .map(plan => waitingView(service, plan, records))
+  const shown = tasksOf(records, service.id).map(task => taskView(service, task, nodes, records))
+  const waiting = (plansOf(records).get(service.id) ?? [])
+    .filter(plan => plan.isVacant && plan.delayMs !== null)
+    .map(plan => waitingView(service, plan))
   return [...shown, ...waiting].sort(bySlotAndAge)
+}
+
+/** What all nodes find out from the rows as they are now. */
+function plansOf(records: ClusterRecords): Plans {
+  return decide({ nodes: nodeFacts(records), services: serviceFacts(records),
+    tasks: taskFacts(records), rollouts: records.rollouts })
 }
 
 /** Nodes that are down and have tasks of the service that would have to change. */
@@ -86,12 +85,6 @@ function tasksOf(records: ClusterRecords, serviceId: string): TaskFact[] {
   return taskFacts(records).filter(task => task.service === serviceId)
 }
 
-/** The slots that are to have a task now: of a global service not those of nodes that are away. */
-function slotsOf({ spec }: Pick<NamedService, 'spec'>, nodes: readonly NodeFact[]): string[] {
-  return wantedSlots({ spec }, spec.mode === 'replicated' ? nodes
-    : nodes.filter(node => node.isAlive))
-}
-
 function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFact[],
   records: ClusterRecords): ServiceTaskView {
   const { id, slot, generation, state, error, exitCode, container, isHidden } = task
@@ -111,26 +104,15 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
   }
 }
 
-function waitingView(service: NamedService, plan: SlotPlan, records: ClusterRecords,
-): ServiceTaskView {
+function waitingView(service: NamedService, plan: SlotPlan): ServiceTaskView {
   const { id, name, spec, generation, updatedAt } = service
   const since = moment(Math.max(updatedAt, ...plan.ended.map(task => task.stateAt)))
   return {
     id: '', service: id, slot: plan.slot, name: `${name}.${plan.slot}`, node: null, generation,
     command: spec.task.command, desired: 'running', state: 'pending',
-    error: plan.reason === '' ? missingAddress(service, plan, records) : plan.reason,
+    error: plan.reason,
     exitCode: null, container: null, createdAt: since, stateAt: since, ports: [], isAway: false,
   }
-}
-
-/** A node that could start the task waits for its addresses; empty when they are there. */
-function missingAddress({ id, spec }: NamedService, { slot, ended }: SlotPlan,
-  records: ClusterRecords): string {
-  const holder = { kind: 'slot', service: id, slot: leaseSlot(slot, lastSide(ended)) } as const
-  const missing = spec.task.networks.find(({ id: network }) =>
-    !records.leases.has(leaseKey(network, holder)))
-  if (missing === undefined) return ''
-  return `no address yet in network ${records.networks.get(missing.id)?.name ?? missing.id}`
 }
 
 /** Of the generation that the task is of; of one that is forgotten, what stands now. */

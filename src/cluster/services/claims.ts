@@ -62,20 +62,21 @@ export function claimRow(service: ServiceFact, state: SlotState, wallMs: number,
   const last = ended[0]
   const isSame = last !== undefined && isCurrent(last, service)
   const highest = Math.max(0, ...before.map(task => task.term))
+  // Later than all before it, also when this node's clock is behind.
+  const claimedAt = Math.max(wallMs, ...before.map(task => task.claimedAt + 1))
   return {
     service: service.id, slot, generation: service.generation, desired: 'running',
     state: 'assigned', error: '', exitCode: null, container: null,
-    // Later than all before it, also when this node's clock is behind.
-    createdAt: Math.max(wallMs, ...before.map(task => task.createdAt + 1)), stateAt: wallMs,
+    createdAt: claimedAt, claimedAt, stateAt: wallMs,
     term: highest + (lost.length > 0 && isMajority ? 1 : 0),
     attempt: !isSame ? 0 : last.attempt + (last.state === 'shutdown' ? 0 : 1),
     template: templateOf(service), side: holder === null ? lastSide(before) : 1 - holder.side,
   }
 }
 
-/** By creation, and where that is the same by node and id, so that no two are alike. */
+/** By their claims, and where these are of one time by node and id, so that no two are alike. */
 export function compareAge(a: TaskFact, b: TaskFact): number {
-  return a.createdAt - b.createdAt || compareText(a.node, b.node) || compareText(a.id, b.id)
+  return a.claimedAt - b.claimedAt || compareText(a.node, b.node) || compareText(a.id, b.id)
 }
 
 export function compareText(a: string, b: string): number {

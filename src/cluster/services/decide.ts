@@ -22,6 +22,8 @@ export type SlotPlan = SlotState & Readonly<{
   service: ServiceFact
   /** Not so after the service was made smaller: what runs in it is to stop. */
   isWanted: boolean
+  /** Another task is to be started in it, if there is a node for it and `delayMs` says when. */
+  isVacant: boolean
   /** The node that is to start a task in it; null: none is needed, or none fits. */
   node: string | null
   /** After the last task's end so long is waited; null: there will be no other. */
@@ -53,16 +55,16 @@ export function decide(facts: OrchestrationFacts): Plans {
   }))
 }
 
-type NextTask = Pick<SlotPlan, 'node' | 'delayMs' | 'reason'>
+type NextTask = Pick<SlotPlan, 'isVacant' | 'node' | 'delayMs' | 'reason'>
 
-const NOTHING: NextTask = { node: null, delayMs: 0, reason: '' }
+const NOTHING: NextTask = { isVacant: false, node: null, delayMs: 0, reason: '' }
 
 function nextTask(placement: Placement, service: ServiceFact, rollout: RolloutRow | undefined,
   state: SlotState): NextTask {
   if (!isVacant(service, rollout, state)) return NOTHING
   const { delayMs, reason } = restartAfter(service, state.ended[0])
-  if (delayMs === null) return { node: null, delayMs, reason }
-  return { ...placement.choose(service, state.slot), delayMs }
+  if (delayMs === null) return { isVacant: true, node: null, delayMs, reason }
+  return { ...placement.choose(service, state.slot), isVacant: true, delayMs }
 }
 
 function isVacant(service: ServiceFact, rollout: RolloutRow | undefined,

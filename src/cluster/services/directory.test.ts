@@ -23,7 +23,7 @@ function task(slot: string, state: TaskFact['state'], node = 'n1'): TaskFact {
   return {
     id: `task${slot}`, node, isHidden: false, service: 'svc', slot, generation: 1,
     desired: 'running', state, error: '', exitCode: null, container: `${slot}`.repeat(64),
-    createdAt: 1, stateAt: 1, term: 0, attempt: 0, template: '', side: 0,
+    createdAt: 1, claimedAt: 1, stateAt: 1, term: 0, attempt: 0, template: '', side: 0,
   }
 }
 

@@ -107,7 +107,7 @@ export class OwnTasks {
     this.#tasks.set(id, own)
     if (!own.isLive) return
     own.isStarted = true
-    own.row.createdAt = Math.max(wallMs, row.createdAt)
+    own.row.claimedAt = Math.max(wallMs, row.claimedAt)
     own.row.container ??= container
     if (local === 'ended') return this.hear({ type: 'ended', task: id, exitCode }, now)
     if (local === 'none') {

@@ -1,5 +1,6 @@
 // Updates and rollbacks, some slots at a time. Of all managers that are here one drives those of a
 // service: it writes which slots are to be replaced now, and everybody else does it.
+import { plural } from '../../base/text.ts'
 import { rendezvousFirst } from '../derived.ts'
 import type { Write } from '../tables/events.ts'
 import type { Plans, SlotPlan } from './decide.ts'
@@ -95,12 +96,19 @@ export class RolloutDriver {
     if (names.join() !== row.slots.join()) {
       return this.#writeRow(service.id, { ...row, slots: names })
     }
-    if (names.length > 0 || waiting.length > 0) return
+    if (waiting.length > 0 || !inWork.every(plan => keepsOld(plan, service))) return
     const overAtMs = drive.doneAtMs + policy.monitorMs
     if (overAtMs > now.nowMs) return this.#wake(overAtMs)
+    this.#complete(step, names.length)
+  }
+
+  /** @param kept slots whose old task runs on, because the new one fails: they stay named */
+  #complete({ now, row, service }: Step, kept: number): void {
     const isUpdate = row.state === 'updating'
+    const what = isUpdate ? 'update completed' : 'rollback completed'
     this.#writeRow(service.id, { ...row, state: isUpdate ? 'completed' : 'rollback_completed',
-      finishedAt: now.wallMs, message: isUpdate ? 'update completed' : 'rollback completed' })
+      finishedAt: now.wallMs, message: kept === 0 ? what
+        : `${what}, but in ${plural(kept, 'slot')} the new task fails and the old one runs on` })
   }
 
   #begin({ nowMs, wallMs }: Now, service: ServiceFact, row: RolloutRow | undefined,
@@ -121,7 +129,8 @@ export class RolloutDriver {
   #reopen({ wallMs }: Now, service: ServiceFact, row: RolloutRow,
     slots: readonly SlotPlan[]): void {
     const isOver = row.state === 'completed' || row.state === 'rollback_completed'
-    if (!isOver || !slots.some(plan => isOld(plan, service))) return
+    const isBack = slots.some(plan => isOld(plan, service) && !row.slots.includes(plan.slot))
+    if (!isOver || !isBack) return
     this.#writeRow(service.id, begun(row.generation,
       row.state === 'completed' ? 'updating' : 'rollback_started', wallMs))
   }
@@ -202,6 +211,11 @@ function isDone({ holder, leaving, delayMs, ended, node, successor }: SlotPlan,
 
 function isFailing({ ended, holder, successor }: SlotPlan, service: ServiceFact): boolean {
   return holder !== null && successor === null && hasFailed(ended, service)
+}
+
+/** A new task was tried beside the old one, and failed. */
+function keepsOld(plan: SlotPlan, service: ServiceFact): boolean {
+  return isOld(plan, service) && hasFailed(plan.ended, service)
 }
 
 function hasFailed([last]: readonly TaskFact[], service: ServiceFact): boolean {

@@ -159,6 +159,8 @@ export const taskRow = z.object({
   /** Id of the local task that runs it, 64 hex digits; null before there is one. */
   container: z.string().max(64).nullable(),
   createdAt: ms,
+  /** When its node claimed the slot for it last: when it was created, or taken up again. */
+  claimedAt: ms.default(0),
   /** When it came into `state`. */
   stateAt: ms,
   /** How often a majority has given the slot away because its node was gone: the higher has it. */

@@ -13,6 +13,7 @@ import {
 } from './rows.ts'
 
 export const NETWORK = 'net'
+const NETWORKS = new Map([[NETWORK, { name: NETWORK }]])
 /** A command that no node can start. */
 export const BAD_COMMAND = 'bad'
 const GATHER_MS = 25
@@ -56,6 +57,7 @@ export class ServiceHost {
   readonly #hosts: readonly ServiceHost[]
   readonly #random: Random32
   readonly #tables = new Map<string, Map<string, Shown<unknown>>>()
+  readonly #facts = new Map<string, Readonly<{ table: string; made: unknown }>>()
   #machine: Orchestrator | null = null
   #events: LocalEvent[] = []
   #wakeMs = Infinity
@@ -85,6 +87,7 @@ export class ServiceHost {
     this.#machine = new Orchestrator({ node: node.id, makeId: () => this.#makeId(), restored },
       this.#now())
     this.#world.start(node)
+    this.#facts.clear()
     for (const { name } of SERVICE_TABLES) {
       this.#tables.set(name, new Map([...node.tables!.allRows(name)]
         .filter(({ row }) => row.value !== null)
@@ -103,6 +106,7 @@ export class ServiceHost {
 
   changed(changes: readonly Change[]): void {
     for (const { table, key, new: row, isShown } of changes) {
+      this.#outdated(table)
       if (row === null || row.value === null) this.#tables.get(table)?.delete(key)
       else this.#tables.get(table)?.set(key, { value: decode(row.value), isShown })
     }
@@ -121,23 +125,40 @@ export class ServiceHost {
   }
 
   get facts(): ServiceFacts {
-    const rows = this.rows<ServiceRow>(TABLE_SERVICE)
-    const services = [...rows].filter(([key]) => !key.includes('/'))
-      .map(([id, { spec, version, generation }]): ServiceFact =>
-        ({ id, spec, version, generation, vips: new Map() }))
-    const tasks = [...this.#tables.get(TABLE_TASK)!].map(([key, { value, isShown }]): TaskFact => ({
-      ...value as ServiceTaskRow, id: key.slice(key.indexOf('/') + 1),
-      node: key.slice(0, key.indexOf('/')), isHidden: !isShown,
-    }))
+    const services = this.#made('services', TABLE_SERVICE, rows => [...rows]
+      .filter(([key]) => !key.includes('/'))
+      .map(([id, { value }]): ServiceFact => {
+        const { spec, version, generation } = value as ServiceRow
+        return { id, spec, version, generation, vips: new Map() }
+      }))
+    const tasks = this.#made('tasks', TABLE_TASK, rows => [...rows]
+      .map(([key, { value, isShown }]): TaskFact => ({
+        ...value as ServiceTaskRow, id: key.slice(key.indexOf('/') + 1),
+        node: key.slice(0, key.indexOf('/')), isHidden: !isShown,
+      })))
     return {
-      nodes: this.#nodes(), services, tasks, rows, rollouts: this.rows<RolloutRow>(TABLE_ROLLOUT),
-      leases: this.rows<LeaseRow>(TABLE_LEASE), networks: new Map([[NETWORK, { name: NETWORK }]]),
-      isCaughtUp: this.node.tables!.peers().some(peer => peer.isEqual),
+      nodes: this.#nodes(), services, tasks, rows: this.rows<ServiceRow>(TABLE_SERVICE),
+      rollouts: this.rows<RolloutRow>(TABLE_ROLLOUT), leases: this.rows<LeaseRow>(TABLE_LEASE),
+      networks: NETWORKS, isCaughtUp: this.node.tables!.peers().some(peer => peer.isEqual),
     }
   }
 
-  rows<T>(table: string): Map<string, T> {
-    return new Map([...this.#tables.get(table)!].map(([key, { value }]) => [key, value as T]))
+  rows<T>(table: string): ReadonlyMap<string, T> {
+    return this.#made(table, table, rows =>
+      new Map([...rows].map(([key, { value }]) => [key, value as T])))
+  }
+
+  /** Made from a table, and kept until that changes. */
+  #made<T>(what: string, table: string, make: (rows: Map<string, Shown<unknown>>) => T): T {
+    const known = this.#facts.get(what)
+    if (known !== undefined) return known.made as T
+    const made = make(this.#tables.get(table)!)
+    this.#facts.set(what, { table, made })
+    return made
+  }
+
+  #outdated(table: string): void {
+    for (const [what, fact] of this.#facts) if (fact.table === table) this.#facts.delete(what)
   }
 
   #nodes(): NodeFact[] {

@@ -38,7 +38,7 @@ export function taskOf(what: string, state: ServiceTaskState = 'running',
   const [, service = '', slot = '', node = ''] = /^(.*)\.(.*)@(.*)$/.exec(what) ?? []
   return {
     id: what, node, isHidden: false, service, slot, generation: 1, desired: 'running', state,
-    error: '', exitCode: null, container: null, createdAt: 1, stateAt: 1, term: 0, attempt: 0,
-    template: '', side: 0, ...more,
+    error: '', exitCode: null, container: null, createdAt: 1, claimedAt: more.createdAt ?? 1,
+    stateAt: 1, term: 0, attempt: 0, template: '', side: 0, ...more,
   }
 }

@@ -57,19 +57,24 @@ export function policyOf({ spec, generation }: Pick<ServiceFact, 'spec' | 'gener
   return rollout.state === 'rollback_started' ? spec.rollback : null
 }
 
-/** Whether the task of this slot may be replaced now, and in which order; null: it may not. */
-export function replaceOrder(service: Pick<ServiceFact, 'spec' | 'generation'>,
+/**
+ * Whether the task of this slot may be replaced now, and in which order; null: no. A rollout
+ * that is over names the slots in which the new task fails and the old one runs on: it is tried
+ * again there.
+ */
+export function replaceOrder({ spec, generation }: Pick<ServiceFact, 'spec' | 'generation'>,
   rollout: RolloutRow | undefined, slot: string): UpdatePolicy['order'] | null {
-  const policy = policyOf(service, rollout)
-  return policy !== null && rollout!.slots.includes(slot) ? policy.order : null
+  if (rollout?.generation !== generation || !rollout.slots.includes(slot)) return null
+  return rollout.state === 'updating' || rollout.state === 'completed' ? spec.update.order
+    : spec.rollback.order
 }
 
 export function isLive(task: TaskFact): boolean {
   return !ENDED_STATES.includes(task.state)
 }
 
-/** Of the task that was created last. */
+/** Of the task that was claimed last. */
 export function lastSide(tasks: readonly TaskFact[]): number {
   return tasks.reduce<TaskFact | null>((last, task) =>
-    last === null || task.createdAt > last.createdAt ? task : last, null)?.side ?? 0
+    last === null || task.claimedAt > last.claimedAt ? task : last, null)?.side ?? 0
 }

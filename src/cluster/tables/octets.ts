@@ -16,9 +16,10 @@ export class OctetWriter {
     return this.#at
   }
 
-  /** A copy of what was written. */
+  /** A copy of what was written, for messages: it is small and soon gone, so it is pooled. */
   done(): Uint8Array {
-    return new Uint8Array(this.#octets.subarray(0, this.#at))
+    const { buffer, byteOffset, length } = Buffer.from(this.#octets.subarray(0, this.#at))
+    return new Uint8Array(buffer, byteOffset, length)
   }
 
   clear(): void {
