@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { serveFake } from '../control.test-kit.ts'
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
+/** As bin/tapmesh has it: what the TypeScript becomes is kept from start to start. */
+const COMPILED = fileURLToPath(new URL('../../../node_modules/.cache/compile', import.meta.url))
 /** For one process, and for what a test waits for. */
 export const DEADLINE_MS = 60_000
 /** All at once, the processes would only wait for each other; a few of them run for long. */
@@ -15,7 +17,8 @@ export type Ended = { code: number | null; stdout: string; stderr: string }
 
 /** Starts `tapmesh` with these words; it is killed at the end of the test. */
 export function start(t: ExecutionContext, words: string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [MAIN, ...words], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [MAIN, ...words],
+    { env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...env } })
   const seen: Ended = { code: null, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', text => (seen.stdout += text))
   child.stderr.setEncoding('utf8').on('data', text => (seen.stderr += text))

@@ -333,7 +333,9 @@ class ServiceHistory {
       const own = running.filter(task => task.service === service.id)
       for (const plan of plans.get(service.id)!) this.#checkSlot(service, plan, own)
       const { state } = facts.rollouts.get(service.id) ?? {}
-      if (state === 'updating' || state === 'rollback_started') {
+      // It waits for a node that may take the new task.
+      const hasPlace = plans.get(service.id)!.every(plan => plan.reason === '')
+      if (hasPlace && (state === 'updating' || state === 'rollback_started')) {
         const waits = plans.get(service.id)!.map(plan => `${plan.slot} ${plan.holder?.state}`)
         throw new Error(`the rollout of ${service.id} is ${state} still: ${waits.join(', ')}`)
       }
@@ -367,7 +369,7 @@ class ServiceHistory {
     }
     const isKept = service.spec.mode === 'global'
       && facts.nodes.find(node => node.id === slot)?.availability !== 'active'
-    if (!isPaused && !isKept && canStart && holder.generation !== service.generation) {
+    if (hasPlace && !isPaused && !isKept && canStart && holder.generation !== service.generation) {
       throw new Error(`${what} is of generation ${holder.generation}, not ${service.generation}; `
         + `the rollout: ${JSON.stringify(rollout)}`)
     }

@@ -29,12 +29,21 @@ export type Field = readonly [name: string, value: FieldValue]
 
 const utf8 = new TextEncoder()
 
+/** Where maps are written before they are copied; larger ones get a place of their own. */
+const SCRATCH_OCTETS = 4096
+const scratch = new Uint8Array(SCRATCH_OCTETS)
+const HEADER_OCTETS_MAX = 5
+
 /** A map with these fields, in this order: the caller gives them sorted. At most 15. */
 export function encodeFields(fields: readonly Field[]): Uint8Array {
   assert(fields.length <= 15, 'no message has more than 15 fields')
-  const pieces: Uint8Array[] = [Uint8Array.of(FIXED_MAP | fields.length)]
-  for (const [name, value] of fields) pieces.push(...encodeValue(name), ...encodeValue(value))
-  return joinOctets(pieces)
+  let most = 1
+  for (const [name, value] of fields) most += octetsAtMost(name) + octetsAtMost(value)
+  const into = most <= SCRATCH_OCTETS ? scratch : new Uint8Array(most)
+  into[0] = FIXED_MAP | fields.length
+  let at = 1
+  for (const [name, value] of fields) at = writeValue(into, writeValue(into, at, name), value)
+  return into.slice(0, at)
 }
 
 export function joinOctets(pieces: readonly Uint8Array[]): Uint8Array {
@@ -54,26 +63,65 @@ export function plainOctets(octets: Uint8Array): Uint8Array {
   return new Uint8Array(octets.buffer, octets.byteOffset, octets.byteLength)
 }
 
-function encodeValue(value: FieldValue): Uint8Array[] {
-  if (value === null) return [Uint8Array.of(NIL)]
-  if (typeof value === 'boolean') return [Uint8Array.of(value ? TRUE : FALSE)]
-  if (typeof value === 'number') return [encodeUint(value)]
-  const octets = typeof value === 'string' ? utf8.encode(value) : value
-  return [rawHeader(octets.length), octets]
+function octetsAtMost(value: FieldValue): number {
+  if (typeof value === 'string') return HEADER_OCTETS_MAX + value.length * 3
+  return HEADER_OCTETS_MAX + (value instanceof Uint8Array ? value.length : 0)
 }
 
-function encodeUint(value: number): Uint8Array {
+/** @returns the offset behind it */
+function writeValue(into: Uint8Array, at: number, value: FieldValue): number {
+  if (typeof value === 'string') return writeText(into, at, value)
+  if (typeof value === 'number') return writeUint(into, at, value)
+  if (value instanceof Uint8Array) {
+    const behind = writeRawHeader(into, at, value.length)
+    into.set(value, behind)
+    return behind + value.length
+  }
+  into[at] = value === null ? NIL : value ? TRUE : FALSE
+  return at + 1
+}
+
+function writeText(into: Uint8Array, at: number, text: string): number {
+  for (let i = 0; text.length < 0x20; i += 1) {
+    if (i === text.length) {
+      into[at] = FIXED_RAW | i
+      return at + 1 + i
+    }
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) break
+    into[at + 1 + i] = code
+  }
+  const octets = utf8.encode(text)
+  const behind = writeRawHeader(into, at, octets.length)
+  into.set(octets, behind)
+  return behind + octets.length
+}
+
+function writeUint(into: Uint8Array, at: number, value: number): number {
   assert(Number.isInteger(value) && value >= 0 && value <= U32_MAX, 'a number of 32 bits')
-  if (value < 0x80) return Uint8Array.of(value)
-  if (value < 0x100) return Uint8Array.of(UINT8, value)
-  if (value < 0x1_0000) return Uint8Array.of(UINT16, value >>> 8, value)
-  return Uint8Array.of(UINT32, value >>> 24, value >>> 16, value >>> 8, value)
+  if (value < 0x80) {
+    into[at] = value
+    return at + 1
+  }
+  const octets = value < 0x100 ? 1 : value < 0x1_0000 ? 2 : 4
+  into[at] = octets === 1 ? UINT8 : octets === 2 ? UINT16 : UINT32
+  return writeNumber(into, at + 1, value, octets)
 }
 
-function rawHeader(octets: number): Uint8Array {
-  if (octets < 0x20) return Uint8Array.of(FIXED_RAW | octets)
-  if (octets < 0x1_0000) return Uint8Array.of(RAW16, octets >>> 8, octets)
-  return Uint8Array.of(RAW32, octets >>> 24, octets >>> 16, octets >>> 8, octets)
+function writeRawHeader(into: Uint8Array, at: number, octets: number): number {
+  if (octets < 0x20) {
+    into[at] = FIXED_RAW | octets
+    return at + 1
+  }
+  const isShort = octets < 0x1_0000
+  into[at] = isShort ? RAW16 : RAW32
+  return writeNumber(into, at + 1, octets, isShort ? 2 : 4)
+}
+
+/** Big-endian, in so many octets. */
+function writeNumber(into: Uint8Array, at: number, value: number, octets: number): number {
+  for (let i = 0; i < octets; i += 1) into[at + i] = value >>> (octets - 1 - i) * 8
+  return at + octets
 }
 
 /** What a map may hold for us; nobody has asked for lists, maps and fractions. */
@@ -197,5 +245,5 @@ export class MsgpackReader {
 }
 
 function latin1(octets: Uint8Array): string {
-  return octets.length > 64 ? '' : String.fromCharCode(...octets)
+  return octets.length > 64 ? '' : String.fromCharCode.apply(null, octets as unknown as number[])
 }
