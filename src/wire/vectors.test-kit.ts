@@ -36,7 +36,7 @@ export function octetsOf(hex: string): Uint8Array {
 }
 
 export function hexOf(octets: Uint8Array): string {
-  return Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join('')
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('hex')
 }
 
 /** `octets` (or hex) at AT in a memory that is noise elsewhere. */
