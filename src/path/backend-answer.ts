@@ -89,7 +89,7 @@ function sendToClient(plane: Plane, network: number): void {
  * Whether plane.frame, IPv4, belongs to a flow of a client: then plane.answerSource and its
  * neighbours say what it becomes.
  */
-function findAnswer(plane: Plane, network: number): boolean {
+export function findAnswer(plane: Plane, network: number): boolean {
   const { flows, frame } = plane
   const view = plane.ring.view
   const { l3At } = frame

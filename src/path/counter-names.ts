@@ -8,7 +8,7 @@ export const DROP_NAMES = [
   'ecn_congestion', 'tap_full', 'tap_down', 'underlay_full', 'underlay_unreachable',
   'underlay_too_large', 'underlay_refused', 'truncated', 'underlay_receive_full',
   'tap_queue_full', 'wrong_vtep', 'unknown_source', 'unknown_address', 'vip_no_backend',
-  'vip_protocol', 'vip_fragment', 'vip_no_flow', 'vip_ports',
+  'vip_protocol', 'vip_fragment', 'vip_no_flow', 'vip_ports', 'ingress_apart', 'ingress_no_flow',
 ] as const
 export type DropName = (typeof DROP_NAMES)[number]
 

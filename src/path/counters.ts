@@ -39,6 +39,10 @@ export const DROP_VIP_FRAGMENT = 27
 export const DROP_VIP_NO_FLOW = 28
 /** All ports that were tried on the way to a backend are in use. */
 export const DROP_VIP_PORTS = 29
+/** In the ingress network a task speaks with nodes only. */
+export const DROP_INGRESS_APART = 30
+/** It is for a client of which no flow tells. */
+export const DROP_INGRESS_NO_FLOW = 31
 
 // Indices of COUNT_NAMES, which stand behind the drops.
 const FIRST = DROP_NAMES.length

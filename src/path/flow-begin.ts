@@ -2,33 +2,55 @@
 import { ipv4Destination, ipv4Source, PROTOCOL_TCP } from '../wire/ipv4.ts'
 import { swapPorts } from '../wire/rewrite.ts'
 import { TCP_ACK, TCP_RST, TCP_SYN, tcpFlags } from '../wire/tcp.ts'
-import { DROP_VIP_NO_BACKEND, DROP_VIP_NO_FLOW, DROP_VIP_PORTS } from './counters.ts'
+import {
+  DROP_INGRESS_NO_FLOW, DROP_VIP_NO_BACKEND, DROP_VIP_NO_FLOW, DROP_VIP_PORTS,
+} from './counters.ts'
 import {
   FLOW_BACKEND, FLOW_BACKEND_ID, FLOW_CLIENT, FLOW_KIND, FLOW_MARK, FLOW_PORTS, FLOW_REPLY_PORTS,
   FLOW_SHIFT, FLOW_SOURCE, FLOW_VIRTUAL, PHASE_DATAGRAMS, PHASE_OPENING,
 } from './flow-memory.ts'
 import { enterFlow, findReply, type Flows, NO_FLOW, takeRow } from './flow-table.ts'
 import { STATE_IN_MIDDLE } from './flow-track.ts'
-import { NETWORK_GATEWAY } from './image.ts'
+import { NETWORK_GATEWAY, PORT_ADDRESS } from './image.ts'
 import { drop, type Plane } from './plane.ts'
+import {
+  PUBLISHED_PRESERVING, PUBLISHED_SERVICE, PUBLISHED_TARGET,
+} from './published-image.ts'
 import { followsFromFlow, pickBackend, takesFlows } from './schedule.ts'
 import { BACKEND_ADDRESS, BACKEND_ID, SERVICE_MARK } from './service-image.ts'
-import { backendWord, networkWord, serviceWord } from './tables.ts'
+import {
+  backendWord, findPublished, networkWord, portWord, publishedWord, serviceWord,
+} from './tables.ts'
 import { answerReset, answerUnreachable } from './virtual-answer.ts'
 
 /** Source ports that are tried when the client's own is in use on the way to the backend. */
 export const PORT_TRIES_MAX = 64
 const FIRST_PORT = 1024
 const NO_STATE = -1
+/** In the place of a published port. */
+const NONE = -1
+/** 127.0.0.0/8: a task would take it for itself. */
+const LOOPBACK_NETWORK = 127
 
 /**
  * Choose a backend for plane.frame, TCP or UDP from the client to a virtual address, and remember
  * it. Answers NO_FLOW when there is none; then the frame has been counted, and its sender told.
+ * @param given row of the service; below 0: that of the published port that the frame is for
  */
-export function beginFlow(plane: Plane, slot: number, network: number, service: number,
+export function beginFlow(plane: Plane, slot: number, network: number, given: number,
   kind: number): number {
   const { flows, frame, tables } = plane
   const view = plane.ring.view
+  const ports = view.getInt32(frame.l4At)
+  const published = given >= 0 ? NONE : findPublished(tables, kind >>> 24, ports & 0xffff)
+  const service = published < 0 ? given
+    : publishedWord(tables, published, PUBLISHED_SERVICE)
+  if (service < 0) {
+    // The kernel has heard of a port before or after us.
+    if (kind >>> 24 === PROTOCOL_TCP) answerReset(plane, slot)
+    drop(plane, DROP_INGRESS_NO_FLOW)
+    return NO_FLOW
+  }
   if (!takesFlows(tables, service)) {
     answerUnreachable(plane, slot)
     drop(plane, DROP_VIP_NO_BACKEND)
@@ -41,12 +63,11 @@ export function beginFlow(plane: Plane, slot: number, network: number, service: 
     return NO_FLOW
   }
   const client = ipv4Source(view, frame.l3At)
-  const ports = view.getInt32(frame.l4At)
   const backend = pickBackend(flows, tables, service, kind, client, ports)
   const address = backendWord(tables, backend, BACKEND_ADDRESS)
-  // A task that meets itself would answer itself, past us, and never see the virtual address.
-  const source = address === client ? networkWord(tables, network, NETWORK_GATEWAY) : client
-  const replyPorts = freePorts(flows, kind, address, source, swapPorts(ports))
+  const source = shownAs(plane, network, published, client, address)
+  const replyPorts = freePorts(flows, kind, address, source, published < 0 ? swapPorts(ports)
+    : publishedWord(tables, published, PUBLISHED_TARGET) << 16 | ports >>> 16)
   if (replyPorts === NO_PORTS) {
     drop(plane, DROP_VIP_PORTS)
     return NO_FLOW
@@ -64,6 +85,19 @@ export function beginFlow(plane: Plane, slot: number, network: number, service: 
   rows[at + FLOW_MARK] = serviceWord(tables, service, SERVICE_MARK)
   rows[at + FLOW_BACKEND_ID] = backendWord(tables, backend, BACKEND_ID)
   return enterFlow(flows, row, state, tables.generation, plane.nowSeconds)
+}
+
+/** In whose name a client is shown to the backend at `address`. */
+function shownAs(plane: Plane, network: number, published: number, client: number,
+  address: number): number {
+  const { tables } = plane
+  if (published < 0) {
+    // A task that meets itself would answer itself, past us, and never see the virtual address.
+    return address === client ? networkWord(tables, network, NETWORK_GATEWAY) : client
+  }
+  const isShown = publishedWord(tables, published, PUBLISHED_PRESERVING) === 1
+    && client >>> 24 !== LOOPBACK_NETWORK
+  return isShown ? client : portWord(tables, tables.hostSlot, PORT_ADDRESS)
 }
 
 /** Below all that two ports can be as a word, which has 32 bits. */

@@ -14,3 +14,14 @@ export function makeIndex(count: number, hashOf: (row: number) => number): Int32
   }
   return index
 }
+
+/** The row that `isIt`, looked for from its hash on, or -1. */
+export function findRow(index: Int32Array, hash: number, isIt: (row: number) => boolean): number {
+  const mask = index[0]!
+  let bucket = hash & mask
+  for (;;) {
+    const row = index[1 + bucket]! - 1
+    if (row < 0 || isIt(row)) return row
+    bucket = (bucket + 1) & mask
+  }
+}

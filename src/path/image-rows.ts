@@ -9,6 +9,8 @@ export type NetworkRow = {
   strict?: boolean
   /** Its gateway, in whose name a task that meets itself is answered; only where services are. */
   gateway?: number
+  /** The one over which nodes reach the tasks of published ports: see ingress.ts. */
+  isIngress?: boolean
 }
 
 export type PortRow = {
@@ -27,6 +29,8 @@ export type PortRow = {
   /** The IPv6 link-local address as four 32-bit words. */
   linkLocal: readonly [number, number, number, number]
   promiscuous: boolean
+  /** In the ingress network: that of a task, which answers nodes only, or the way to the host. */
+  role?: 'published' | 'host'
 }
 
 /** A VTEP of one network: flooded frames go to each of them. */
@@ -71,9 +75,23 @@ export type ServiceRow = {
   /** As a firewall mark: its own as long as the daemon runs. */
   mark: number
   network: number
-  address: number
+  /** null: nobody calls it but through published ports */
+  address: number | null
   scheduler: Scheduler
   backends: readonly BackendRow[]
+}
+
+/** What comes to a port of the host itself goes to a service of the ingress network. */
+export type PublishedRow = {
+  /** That of IP: TCP or UDP. */
+  protocol: number
+  port: number
+  /** Of the service. */
+  mark: number
+  /** The port that its backends have. */
+  target: number
+  /** The backend sees the client's own address, and not that of this node. */
+  isPreserving: boolean
 }
 
 export type ImageRows = {
@@ -85,6 +103,7 @@ export type ImageRows = {
   remotes?: readonly RemoteRow[]
   /** The same object as long as nothing of it changes: what is made of it is made once. */
   services?: readonly ServiceRow[]
+  published?: readonly PublishedRow[]
   /** Seed of the indexes. One that nobody knows keeps their buckets even: see hash.ts. */
   seed?: number
 }

@@ -4,10 +4,11 @@
 // them.
 import { assert } from '../base/assert.ts'
 import { hash3 } from './hash.ts'
-import { makeIndex } from './image-index.ts'
+import { findRow, makeIndex } from './image-index.ts'
 import type {
   ImageRows, MemberRow, NetworkRow, PortRow, RemoteRow, ServiceRow,
 } from './image-rows.ts'
+import { publishedWords } from './published-image.ts'
 import {
   type FoundStation, serviceParts, VIRTUAL_MAC_HIGH, virtualAddresses,
 } from './service-image.ts'
@@ -36,7 +37,11 @@ export const HEAD_AT_BACKENDS = 15
 export const HEAD_AT_BACKEND_IDS = 16
 export const HEAD_AT_PICKS = 17
 export const HEAD_AT_BALANCED = 18
-const HEAD_WORDS = 19
+export const HEAD_AT_PUBLISHED = 19
+export const HEAD_AT_PUBLISHED_INDEX = 20
+/** Slot of the way to the host, or -1. */
+export const HEAD_HOST_SLOT = 21
+const HEAD_WORDS = 22
 
 export const NETWORK_VNI = 0
 export const NETWORK_MTU = 1
@@ -49,7 +54,9 @@ export const NETWORK_STRICT = 7
 /** Services that have a virtual address in it. */
 export const NETWORK_SERVICES = 8
 export const NETWORK_GATEWAY = 9
-export const NETWORK_WORDS = 10
+/** 1: nodes speak there for clients, and tasks with nodes only. */
+export const NETWORK_INGRESS = 10
+export const NETWORK_WORDS = 11
 
 export const PORT_ID = 0
 export const PORT_FD = 1
@@ -62,7 +69,13 @@ export const PORT_LINK_LOCAL = 7
 export const PORT_READ = 11
 /** 1: it is the backend of a service. */
 export const PORT_BALANCED = 12
-export const PORT_WORDS = 13
+export const PORT_ROLE = 13
+export const PORT_WORDS = 14
+
+export const ROLE_TASK = 0
+/** A task in the ingress network. */
+export const ROLE_PUBLISHED = 1
+export const ROLE_HOST = 2
 
 export const MEMBER_NETWORK = 0
 export const MEMBER_ADDRESS = 1
@@ -81,9 +94,10 @@ export const STATION_ADDRESS = 2
 export const STATION_PLACE = 3
 export const STATION_WORDS = 4
 export const NOWHERE = ~MEMBERS_MAX
-/** Places of virtual addresses, below NOWHERE: the gateway's, then those of the services. */
+/** Places of addresses that are ours, below NOWHERE: the gateway's, the host's, the services'. */
 export const PLACE_GATEWAY = NOWHERE - 1
-export const PLACE_FIRST_SERVICE = NOWHERE - 2
+export const PLACE_HOST = NOWHERE - 2
+export const PLACE_FIRST_SERVICE = NOWHERE - 3
 
 /** Seed of the indexes where the rows give none. */
 export const INDEX_SEED = 0x7a6d6573
@@ -121,9 +135,11 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
     }),
     addressIndex,
     balanced.services, balanced.backends, balanced.backendIds, balanced.picks, balanced.balanced,
+    ...publishedWords(rows, seed),
   ]
   const words = new Int32Array(HEAD_WORDS + parts.reduce((sum, part) => sum + part.length, 0))
   words.set([rows.generation, networks.length, slots, members.length, seed])
+  words[HEAD_HOST_SLOT] = ports.find(port => port.role === 'host')?.slot ?? -1
   let at = HEAD_WORDS
   parts.forEach((part, n) => {
     words[HEAD_AT_NETWORKS + n] = at
@@ -137,8 +153,8 @@ export function buildImage(rows: ImageRows): ArrayBuffer {
 function networkWords(networks: NetworkRow[], ports: PortRow[], members: MemberRow[],
   services: readonly ServiceRow[]): Int32Array {
   const words = new Int32Array(networks.length * NETWORK_WORDS)
-  networks.forEach(({ vni, mtu, learnedMax, strict, gateway = 0 }, n) => {
-    words.set([vni, mtu, 0, 0, 0, 0, learnedMax, strict === true ? 1 : 0, 0, gateway],
+  networks.forEach(({ vni, mtu, learnedMax, strict, gateway = 0, isIngress = false }, n) => {
+    words.set([vni, mtu, 0, 0, 0, 0, learnedMax, strict === true ? 1 : 0, 0, gateway, +isIngress],
       n * NETWORK_WORDS)
   })
   for (const { network } of services) words[network * NETWORK_WORDS + NETWORK_SERVICES]! += 1
@@ -157,6 +173,9 @@ function noteRuns(words: Int32Array, first: number, count: number,
   })
 }
 
+/** By the ROLE_ numbers. */
+const ROLES: readonly PortRow['role'][] = [undefined, 'published', 'host']
+
 /** @param balanced a bit for each station; ports are the first stations, in their order */
 function portWords(ports: PortRow[], slots: number, balanced: Int32Array): Int32Array {
   const words = new Int32Array(slots * PORT_WORDS)
@@ -165,7 +184,7 @@ function portWords(ports: PortRow[], slots: number, balanced: Int32Array): Int32
     words.set([
       port.id, port.fd, port.network, port.macHigh, port.macLow, port.address,
       port.promiscuous ? 1 : 0, ...port.linkLocal, port.isRead === false ? 0 : 1,
-      balanced[n >> 5]! >> (n & 31) & 1,
+      balanced[n >> 5]! >> (n & 31) & 1, ROLES.indexOf(port.role),
     ], port.slot * PORT_WORDS)
   })
   return words
@@ -197,7 +216,7 @@ function stationWords({ networks, services = [] }: ImageRows, ports: PortRow[],
     words[at + STATION_PLACE] = place
     at += STATION_WORDS
   }
-  for (const port of ports) add(port, port.slot)
+  for (const port of ports) add(port, port.role === 'host' ? PLACE_HOST : port.slot)
   for (const remote of remotes) {
     add(remote, placeOf(remote, members, memberIndex, seed))
   }
@@ -211,32 +230,17 @@ function stationWords({ networks, services = [] }: ImageRows, ports: PortRow[],
 /** The endpoint with this address, or null; a virtual address is none. */
 function findIn(stations: Int32Array, index: Int32Array, seed: number, network: number,
   address: number): FoundStation | null {
-  const mask = index[0]!
-  let bucket = hash3(seed, network, address, 1) & mask
-  for (;;) {
-    const row = index[1 + bucket]! - 1
-    if (row < 0) return null
-    const at = row * STATION_WORDS
-    if (stations[at + STATION_ADDRESS] === (address | 0)
-      && stations[at + STATION_KEY]! >> 16 === network) {
-      const place = stations[at + STATION_PLACE]!
-      return place < NOWHERE ? null : { row, place,
-        macHigh: stations[at + STATION_KEY]! & 0xffff, macLow: stations[at + STATION_MAC_LOW]! }
-    }
-    bucket = (bucket + 1) & mask
-  }
+  const row = findRow(index, hash3(seed, network, address, 1), station =>
+    stations[station * STATION_WORDS + STATION_ADDRESS] === (address | 0)
+      && stations[station * STATION_WORDS + STATION_KEY]! >> 16 === network)
+  const at = row * STATION_WORDS
+  const place = row < 0 ? NOWHERE - 1 : stations[at + STATION_PLACE]!
+  return place < NOWHERE ? null : { row, place,
+    macHigh: stations[at + STATION_KEY]! & 0xffff, macLow: stations[at + STATION_MAC_LOW]! }
 }
 
 function placeOf(remote: RemoteRow, members: MemberRow[], index: Int32Array, seed: number): number {
-  const mask = index[0]!
-  let bucket = hash3(seed, remote.network, remote.member, 0) & mask
-  for (;;) {
-    const row = index[1 + bucket]! - 1
-    if (row < 0) return NOWHERE
-    const member = members[row]!
-    if (member.network === remote.network && (member.address | 0) === (remote.member | 0)) {
-      return ~row
-    }
-    bucket = (bucket + 1) & mask
-  }
+  const row = findRow(index, hash3(seed, remote.network, remote.member, 0), n =>
+    members[n]!.network === remote.network && (members[n]!.address | 0) === (remote.member | 0))
+  return row < 0 ? NOWHERE : ~row
 }

@@ -10,30 +10,30 @@ import { answerSolicitation, switchArp } from './answer.ts'
 import { answerFromPort } from './backend-answer.ts'
 import {
   COUNT_TAP_IN, countFrame, DROP_MALFORMED, DROP_NO_VTEP, DROP_SOURCE_IS_GROUP,
-  DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TOO_LARGE, DROP_TO_ITSELF,
+  DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TO_ITSELF,
 } from './counters.ts'
 import { floodPorts, floodTunnel, floodUnknown } from './flood.ts'
 import { flowHash, type Frame, parseFrame } from './frame.ts'
 import {
-  NETWORK_LEARNED_MAX, NETWORK_MTU, NETWORK_STRICT, NETWORK_VNI, NOWHERE, PORT_ADDRESS,
-  PORT_BALANCED, PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS,
-  STATION_PLACE,
+  NETWORK_LEARNED_MAX, NETWORK_STRICT, NETWORK_VNI, NOWHERE, PORT_ADDRESS, PORT_BALANCED,
+  PORT_LINK_LOCAL, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, PORT_PROMISCUOUS, PORT_ROLE,
+  ROLE_HOST, ROLE_PUBLISHED, STATION_PLACE,
 } from './image.ts'
+import { fromHost, fromPublished } from './ingress.ts'
 import { findLearned, learn } from './learned.ts'
 import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
-import { largestSegment, tunnelAlone } from './segment.ts'
+import { tunnelAlone } from './segment.ts'
 import { addressFault, advertisementAt, holdsTarget } from './source.ts'
 import { findMember, findStation, networkWord, portWord, stationWord } from './tables.ts'
-import { answerTooLarge } from './too-large.ts'
+import { fitsNetwork } from './too-large.ts'
 import { toVirtual } from './virtual.ts'
-
-const ETHER_HEADER_OCTETS = 14
 
 /** Receive one batch from the port in `slot` and send every frame where it belongs. */
 export function fromPort(plane: Plane, slot: number): number {
   const port = plane.ports[slot]
   if (port === undefined) return 0
   const count = port.receive()
+  const isHost = portWord(plane.tables, slot, PORT_ROLE) === ROLE_HOST
   if (count < 0) {
     plane.deadSlot = slot
     plane.deadErrno = -count
@@ -42,7 +42,8 @@ export function fromPort(plane: Plane, slot: number): number {
     const at = plane.ring.at[i]!
     const lengthOctets = plane.ring.length[i]!
     countFrame(plane.counters, COUNT_TAP_IN, lengthOctets)
-    switchFromPort(plane, slot, at, lengthOctets)
+    if (isHost) fromHost(plane, slot, at, lengthOctets)
+    else switchFromPort(plane, slot, at, lengthOctets)
   }
   if (count > 0) flush(plane)
   return count
@@ -61,11 +62,9 @@ function switchFromPort(plane: Plane, slot: number, at: number, lengthOctets: nu
     const reason = promiscuousFault(plane, slot, network)
     if (reason >= 0) return drop(plane, reason)
   }
-  const largestOctets = largestSegment(view, frame)
-  if (largestOctets < 0) return drop(plane, DROP_MALFORMED)
-  if (largestOctets > networkWord(tables, network, NETWORK_MTU) + ETHER_HEADER_OCTETS) {
-    answerTooLarge(plane, slot, networkWord(tables, network, NETWORK_MTU))
-    return drop(plane, DROP_TOO_LARGE)
+  if (!fitsNetwork(plane, slot, network)) return
+  if (portWord(tables, slot, PORT_ROLE) === ROLE_PUBLISHED) {
+    return fromPublished(plane, slot, network)
   }
   if (isGroupMac(view, at)) switchGroup(plane, slot, network)
   else switchUnicast(plane, slot, network)

@@ -45,7 +45,12 @@ export type LabOptions = {
   workers?: number
 }
 
-export type EndpointOptions = { network?: number; promiscuous?: boolean; mac?: string }
+export type EndpointOptions = {
+  network?: number
+  promiscuous?: boolean
+  mac?: string
+  role?: 'published' | 'host'
+}
 
 /** A task's end of a port. */
 export class LabEndpoint implements Station {
@@ -124,7 +129,8 @@ export class LabHost {
     this.waiter.makeWatched(TOKEN_FIRST_PORT + slot, port.inbound)
     const endpoint = new LabEndpoint(address, mac, slot, port)
     this.rows.ports.push({ id: slot + 1, slot, fd: slot + 10, network, macHigh, macLow,
-      address: parseIpv4(address), linkLocal: endpoint.linkLocal, promiscuous })
+      address: parseIpv4(address), linkLocal: endpoint.linkLocal, promiscuous,
+      ...options.role && { role: options.role } })
     this.adopt()
     return endpoint
   }

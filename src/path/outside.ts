@@ -14,12 +14,13 @@ import {
 import { floodPorts } from './flood.ts'
 import { type Frame, parseFrame } from './frame.ts'
 import {
-  MEMBER_MARKS_PARTIAL, NETWORK_LEARNED_MAX, NETWORK_SERVICES, STATION_PLACE,
+  MEMBER_MARKS_PARTIAL, NETWORK_LEARNED_MAX, NETWORK_SERVICES, PLACE_HOST, STATION_PLACE,
 } from './image.ts'
+import { noteClient, tunnelToHost } from './ingress.ts'
 import { findLearned, FROM_UNDERLAY, learn } from './learned.ts'
 import { prepareForPort } from './partial.ts'
 import { deliver, drop, innerTos, type Plane } from './plane.ts'
-import { IS_UNKNOWN, vtepSourceFault } from './source.ts'
+import { IS_FOR_CLIENT, IS_UNKNOWN, vtepSourceFault } from './source.ts'
 import {
   findMember, findNetwork, findStation, findStationByAddress, memberWord, networkWord,
   stationWord,
@@ -60,7 +61,8 @@ function open(plane: Plane, at: number, lengthOctets: number): void {
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
   plane.mayBePartial = memberWord(tables, member, MEMBER_MARKS_PARTIAL) === 0
     || vxlanHasRemoteChecksum(view, at)
-  if (fault === IS_UNKNOWN) {
+  if (fault === IS_FOR_CLIENT) noteClient(plane, network)
+  else if (fault === IS_UNKNOWN) {
     learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,
       frame.sourceLow, FROM_UNDERLAY, source, plane.nowSeconds)
   }
@@ -87,8 +89,11 @@ function toOne(plane: Plane, network: number, vni: number): void {
   const station = findStation(tables, network, frame.destinationHigh, frame.destinationLow)
   if (station >= 0) {
     const place = stationWord(tables, station, STATION_PLACE)
-    // What was given to another VTEP came here by mistake, and is nobody's here.
-    if (place < 0) return drop(plane, DROP_UNKNOWN_MAC)
+    if (place < 0) {
+      if (place === PLACE_HOST) return tunnelToHost(plane, network)
+      // What was given to another VTEP came here by mistake, and is nobody's here.
+      return drop(plane, DROP_UNKNOWN_MAC)
+    }
     if (networkWord(tables, network, NETWORK_SERVICES) === 0) return deliverBundled(plane, place)
     plane.isAnswer = isAnswerFromTunnel(plane, network)
     deliverBundled(plane, place)

@@ -22,7 +22,8 @@ export const SERVICE_AT_TURNS = 5
 export const SERVICE_TURNS = 6
 /** Where its Maglev table begins, two entries a word; -1: it has none. */
 export const SERVICE_AT_MAGLEV = 7
-export const SERVICE_WORDS = 8
+export const SERVICE_NETWORK = 8
+export const SERVICE_WORDS = 9
 
 export const BACKEND_ADDRESS = 0
 export const BACKEND_ID = 1
@@ -91,8 +92,9 @@ export function serviceParts(services: readonly ServiceRow[],
       : weights.map(weight => weight > 0 ? 1 : 0))
     const atTurns = picks.length
     for (const turn of turns) picks.push(first + turn)
-    return [service.mark, service.address, SCHEDULERS.indexOf(service.scheduler), first,
-      service.backends.length, atTurns, turns.length, addMaglev(picks, service, weights)]
+    return [service.mark, service.address ?? 0, SCHEDULERS.indexOf(service.scheduler), first,
+      service.backends.length, atTurns, turns.length, addMaglev(picks, service, weights),
+      service.network]
   })
   return {
     services: Int32Array.from(words), backends: Int32Array.from(backends), backendIds,
@@ -119,7 +121,8 @@ export function virtualAddresses(services: readonly ServiceRow[], networks: read
 ): { network: number; address: number; service: number }[] {
   const balanced = new Set(services.map(({ network }) => network))
   return [
-    ...services.map(({ network, address }, service) => ({ network, address, service })),
+    ...services.flatMap(({ network, address }, service) =>
+      address === null ? [] : [{ network, address, service }]),
     ...networks.flatMap(({ gateway }, network) =>
       gateway === undefined || !balanced.has(network) ? []
         : [{ network, address: gateway, service: -1 }]),

@@ -15,21 +15,24 @@ import {
 } from './counters.ts'
 import type { Frame } from './frame.ts'
 import {
-  MEMBER_PROMISCUOUS, NETWORK_STRICT, STATION_ADDRESS, STATION_PLACE,
+  MEMBER_PROMISCUOUS, NETWORK_INGRESS, NETWORK_STRICT, STATION_ADDRESS, STATION_PLACE,
 } from './image.ts'
 import type { Plane } from './plane.ts'
 import {
-  findStation, findStationByAddress, memberWord, networkWord, stationWord, type Tables,
+  findStation, findStationByAddress, isBalanced, memberWord, networkWord, stationWord,
+  type Tables,
 } from './tables.ts'
 
 /** The source MAC was given to who sends from it. */
 export const IS_GIVEN = -1
 /** The source MAC was given to nobody, and may be learned. */
 export const IS_UNKNOWN = -2
+/** It comes from a node, in the name of a client that has asked it for a published port. */
+export const IS_FOR_CLIENT = -3
 
 /**
- * The reason to drop plane.frame, which came from `member`; else IS_GIVEN or IS_UNKNOWN. Whose MAC
- * it has is left in plane.sourceStation.
+ * The reason to drop plane.frame, which came from `member`; else IS_GIVEN, IS_UNKNOWN or
+ * IS_FOR_CLIENT. Whose MAC it has is left in plane.sourceStation.
  */
 export function vtepSourceFault(plane: Plane, network: number, member: number): number {
   const { frame, tables } = plane
@@ -41,7 +44,14 @@ export function vtepSourceFault(plane: Plane, network: number, member: number): 
   const isPromiscuous = memberWord(tables, member, MEMBER_PROMISCUOUS) !== 0
   let fault = ownerFault(tables, ~member, isPromiscuous, station)
   if (fault < 0) fault = addressFault(plane, network, ~member, isPromiscuous, station)
-  return fault < 0 && station < 0 ? IS_UNKNOWN : fault
+  if (fault < 0) return station < 0 ? IS_UNKNOWN : fault
+  return fault === DROP_UNKNOWN_SOURCE && isNode(plane, network, station) ? IS_FOR_CLIENT : fault
+}
+
+/** Whether plane.frame is IPv4 of a node itself: what backends are not is a node, in ingress. */
+function isNode({ frame, tables }: Plane, network: number, station: number): boolean {
+  return networkWord(tables, network, NETWORK_INGRESS) === 1 && station >= 0
+    && frame.etherType === ETHERTYPE_IPV4 && !isBalanced(tables, station)
 }
 
 /**

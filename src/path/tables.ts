@@ -3,12 +3,16 @@ import { hash3 } from './hash.ts'
 import {
   HEAD_AT_ADDRESS_INDEX, HEAD_AT_BACKENDS, HEAD_AT_BACKEND_IDS, HEAD_AT_BALANCED,
   HEAD_AT_MAC_INDEX, HEAD_AT_MEMBERS, HEAD_AT_MEMBER_INDEX, HEAD_AT_NETWORKS, HEAD_AT_PICKS,
-  HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_SERVICES, HEAD_AT_STATIONS, HEAD_AT_VNI_INDEX,
-  HEAD_GENERATION, HEAD_MEMBERS, HEAD_NETWORKS, HEAD_SEED, HEAD_SLOTS, MEMBER_ADDRESS,
+  HEAD_AT_PORTS, HEAD_AT_PORT_LISTS, HEAD_AT_PUBLISHED, HEAD_AT_PUBLISHED_INDEX, HEAD_AT_SERVICES,
+  HEAD_AT_STATIONS, HEAD_AT_VNI_INDEX, HEAD_GENERATION, HEAD_HOST_SLOT, HEAD_MEMBERS, HEAD_NETWORKS, HEAD_SEED, HEAD_SLOTS, MEMBER_ADDRESS,
   MEMBER_NETWORK, MEMBER_WORDS, NETWORK_VNI, NETWORK_WORDS, PORT_WORDS, STATION_ADDRESS,
   STATION_KEY, STATION_MAC_LOW, STATION_WORDS,
 } from './image.ts'
-import { BACKEND_ADDRESS, BACKEND_MARK, BACKEND_WORDS, SERVICE_WORDS } from './service-image.ts'
+import { PUBLISHED_KEY, PUBLISHED_WORDS, publishedKey } from './published-image.ts'
+import {
+  BACKEND_ADDRESS, BACKEND_MARK, BACKEND_WORDS, SERVICE_BACKENDS, SERVICE_FIRST_BACKEND,
+  SERVICE_NETWORK, SERVICE_WORDS,
+} from './service-image.ts'
 
 /** An image opened: its words, and where each table begins in them. */
 export type Tables = Readonly<{
@@ -33,6 +37,10 @@ export type Tables = Readonly<{
   backendIds: number
   picks: number
   balanced: number
+  published: number
+  publishedIndex: number
+  /** Slot of the way to the host, or -1. */
+  hostSlot: number
 }>
 
 export function makeTables(image: ArrayBuffer): Tables {
@@ -58,6 +66,9 @@ export function makeTables(image: ArrayBuffer): Tables {
     backendIds: words[HEAD_AT_BACKEND_IDS]!,
     picks: words[HEAD_AT_PICKS]!,
     balanced: words[HEAD_AT_BALANCED]!,
+    published: words[HEAD_AT_PUBLISHED]!,
+    publishedIndex: words[HEAD_AT_PUBLISHED_INDEX]!,
+    hostSlot: words[HEAD_HOST_SLOT]!,
   }
 }
 
@@ -97,11 +108,46 @@ export function findBackend(tables: Tables, id: number): number {
   return tables.words[tables.backendIds + id]! - 1
 }
 
+/**
+ * Row of the backend of the network that has this address, or -1. It looks at all of them: nothing
+ * for every packet.
+ */
+export function findBackendAt(tables: Tables, network: number, address: number): number {
+  const services = (tables.backends - tables.services) / SERVICE_WORDS
+  for (let service = 0; service < services; service++) {
+    if (serviceWord(tables, service, SERVICE_NETWORK) !== network) continue
+    const first = serviceWord(tables, service, SERVICE_FIRST_BACKEND)
+    const last = first + serviceWord(tables, service, SERVICE_BACKENDS)
+    for (let backend = first; backend < last; backend++) {
+      if (backendWord(tables, backend, BACKEND_ADDRESS) === address) return backend
+    }
+  }
+  return -1
+}
+
 /** Whether the backend with this id is still that of the service `mark`, at this address. */
 export function servesStill(tables: Tables, id: number, address: number, mark: number): boolean {
   const backend = findBackend(tables, id)
   return backend >= 0 && backendWord(tables, backend, BACKEND_ADDRESS) === address
     && backendWord(tables, backend, BACKEND_MARK) === mark
+}
+
+/** A word of a published port's row, by one of the PUBLISHED_ names. */
+export function publishedWord(tables: Tables, published: number, which: number): number {
+  return tables.words[tables.published + published * PUBLISHED_WORDS + which]!
+}
+
+/** Row of the published port, or -1. */
+export function findPublished(tables: Tables, protocol: number, port: number): number {
+  const words = tables.words
+  const mask = words[tables.publishedIndex]!
+  const key = publishedKey(protocol, port)
+  let bucket = hash3(tables.seed, key, 0, 0) & mask
+  for (;;) {
+    const row = words[tables.publishedIndex + 1 + bucket]! - 1
+    if (row < 0 || publishedWord(tables, row, PUBLISHED_KEY) === key) return row
+    bucket = (bucket + 1) & mask
+  }
 }
 
 /** Whether this station is the backend of a service. */

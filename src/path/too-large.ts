@@ -15,14 +15,29 @@ import {
   IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, ipv6Upper, ipv6Word, isIpv6Multicast,
   PROTOCOL_ICMPV6, writeIpv6Header,
 } from '../wire/ipv6.ts'
-import { COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT } from './counters.ts'
+import {
+  COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT, DROP_MALFORMED, DROP_TOO_LARGE,
+} from './counters.ts'
 import type { Frame } from './frame.ts'
-import { type Plane, sendTo } from './plane.ts'
+import { NETWORK_MTU } from './image.ts'
+import { drop, type Plane, sendTo } from './plane.ts'
+import { largestSegment } from './segment.ts'
+import { networkWord } from './tables.ts'
 
 const TTL = 64
 /** 127.0.0.0/8, and from 224.0.0.0 on groups, reserved addresses and the broadcast: RFC 6890. */
 const LOOPBACK_NETWORK = 127
 const FIRST_GROUP_NETWORK = 224
+
+/** Whether plane.frame can pass through the network; if not it is counted, and its sender told. */
+export function fitsNetwork(plane: Plane, slot: number, network: number): boolean {
+  const largestOctets = largestSegment(plane.ring.view, plane.frame)
+  const mtu = networkWord(plane.tables, network, NETWORK_MTU)
+  if (largestOctets >= 0 && largestOctets <= mtu + ETHER_HEADER_OCTETS) return true
+  if (largestOctets >= 0) answerTooLarge(plane, slot, mtu)
+  drop(plane, largestOctets < 0 ? DROP_MALFORMED : DROP_TOO_LARGE)
+  return false
+}
 
 /**
  * Answer plane.frame in the name of its destination: "fragmentation needed" (RFC 1191 section 4) or

@@ -39,6 +39,9 @@ import {
 import { backendWord, findBackend, networkWord, serviceWord } from './tables.ts'
 import { answerEcho, answerUnreachable } from './virtual-answer.ts'
 
+/** In the place of a service: it follows from the port that was asked; see ingress.ts. */
+export const FROM_HOST = -1
+
 /** plane.frame comes from the port in `slot`, and is for the virtual station at `place`. */
 export function toVirtual(plane: Plane, slot: number, network: number, place: number): void {
   const { frame, tables } = plane
@@ -63,7 +66,11 @@ export function toVirtual(plane: Plane, slot: number, network: number, place: nu
   toService(plane, slot, network, service, protocol)
 }
 
-function toService(plane: Plane, slot: number, network: number, service: number,
+/**
+ * plane.frame shows its ports. @param slot where it came from
+ * @param service its row, or FROM_HOST
+ */
+export function toService(plane: Plane, slot: number, network: number, service: number,
   protocol: number): void {
   const { flows, frame } = plane
   const view = plane.ring.view
@@ -93,7 +100,7 @@ function toService(plane: Plane, slot: number, network: number, service: number,
 }
 
 /** A later fragment goes where the first one went. */
-function partToService(plane: Plane, network: number, protocol: number): void {
+export function partToService(plane: Plane, network: number, protocol: number): void {
   const { fragments, frame, tables } = plane
   const view = plane.ring.view
   const { l3At } = frame
