@@ -8,6 +8,7 @@ import {
 import { links } from '../src/kernel/netlink/link.ts'
 import { deleteNeighbour, neighbours, setNeighbour } from '../src/kernel/netlink/neighbour.ts'
 import { deleteRoute, routes, setRoute } from '../src/kernel/netlink/route.ts'
+import { addRule, deleteRule, isSameRule, rules } from '../src/kernel/netlink/rule.ts'
 import { indexOf, ip, ipJson, lab } from './030-netlink.test-kit.ts'
 
 const NEIGHBOURS = 3000
@@ -115,4 +116,27 @@ lab('long answers are whole, and many at once do not mix', async ({ rt, t }) => 
   t.strictSame(answers.map(answer => answer.length > 0), [true, true, true, true])
   t.equal(new Set(answers[0].map(one => one.address)).size, NEIGHBOURS)
   t.equal(answers[2].length, NEIGHBOURS)
+})
+
+lab('rules are set once, told apart, and deleted once', async ({ rt, t }) => {
+  await ip('rule add pref 50 from 10.1.0.0/16 table 7')
+  const ours = { priority: 99, table: 4096, protocol: 6, port: 8080 }
+  const bySource = { priority: 98, table: 4097, source: '10.0.0.7' }
+  for (let round = 0; round < 2; round += 1) {
+    await addRule(rt, ours)
+    await addRule(rt, bySource)
+  }
+  const seen = await rules(rt)
+  t.equal(seen.filter(rule => isSameRule(rule, ours)).length, 1)
+  t.equal(seen.filter(rule => isSameRule(rule, bySource)).length, 1)
+  t.ok(seen.some(rule => isSameRule(rule, { priority: 0, table: 255 })))
+  t.equal(seen.find(rule => rule.priority === 50)?.isPlain, false)
+  const shown = await ip('rule list')
+  t.match(shown, /^99:\s+from all ipproto tcp dport 8080 lookup 4096/m)
+  t.match(shown, /^98:\s+from 10\.0\.0\.7 lookup 4097/m)
+  for (let round = 0; round < 2; round += 1) {
+    await deleteRule(rt, ours)
+    await deleteRule(rt, bySource)
+  }
+  t.equal((await rules(rt)).length, seen.length - 2)
 })

@@ -13,7 +13,7 @@ export function makeLb(core: Core): LbControl {
   return {
     services: () => core.balancing.all.map(one => balancedView(core, one)),
     rules: () => core.balancing.all.map(({ row, networkId, service }) => ({
-      kind: 'vip', network: networkName(core, networkId), address: formatIpv4(row.address),
+      kind: 'vip', network: networkName(core, networkId), address: addressText(row.address),
       protocols: 'tcp,udp', ports: 'all', mark: row.mark, service: service.name,
     })),
     flows: (service, most) => flowsOf(core, service, most),
@@ -32,7 +32,7 @@ function balancedView(core: Core, { row, networkId, service }: Balanced): Balanc
   })
   return {
     mark: row.mark, service: service.name, network: networkName(core, networkId),
-    vip: formatIpv4(row.address), scheduler: row.scheduler, backends,
+    vip: addressText(row.address), scheduler: row.scheduler, backends,
   }
 }
 
@@ -65,4 +65,8 @@ function flowView(core: Core, row: FlowRow, { networkId, service }: Balanced): F
 
 function networkName(core: Core, id: string): string {
   return core.state.networks.find(network => network.id === id)?.name ?? id
+}
+
+function addressText(address: number | null): string {
+  return address === null ? '' : formatIpv4(address)
 }

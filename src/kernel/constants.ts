@@ -15,6 +15,7 @@ export const ENODEV = 19
 export const EINVAL = 22
 export const ENAMETOOLONG = 36
 export const EMSGSIZE = 90
+export const EAFNOSUPPORT = 97
 export const EADDRINUSE = 98
 export const EADDRNOTAVAIL = 99
 export const ENETUNREACH = 101
@@ -77,6 +78,7 @@ export const SO_NO_CHECK = 11
 export const SO_REUSEPORT = 15
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
+export const SO_RCVBUF = 8
 export const SO_RCVBUFFORCE = 33
 export const SO_MEMINFO = 55
 export const MSG_TRUNC = 0x20
@@ -96,6 +98,10 @@ export const IP_MTU_DISCOVER = 10
 export const IP_RECVTOS = 13
 export const IP_PMTUDISC_DO = 2
 export const IP_PMTUDISC_PROBE = 3
+
+// linux/in6.h
+export const IPPROTO_IPV6 = 41
+export const IPV6_V6ONLY = 26
 
 // linux/udp.h
 export const UDP_SEGMENT = 103

@@ -21,6 +21,8 @@ export type TapSpec = Readonly<{
   count: number
   /** Program that chooses among that many queues, or -1: a device is to have one queue. */
   steering: number
+  /** It goes with its last descriptor; else it stays until it is deleted. */
+  isPassing?: boolean
 }>
 
 export type Tap = Readonly<{
@@ -42,13 +44,13 @@ export type Tap = Readonly<{
  * @source Linux Documentation/networking/tuntap.rst 3.1 and 3.3, linux/if_tun.h
  */
 export function makeTap(spec: TapSpec): Tap {
-  const { name, offload, count, steering } = spec
+  const { name, offload, count, steering, isPassing = false } = spec
   const isWanted = count > 1 && steering >= 0
   const fds: number[] = []
   try {
     const isMultiQueue = attachAny(name, isWanted, fds)
     const first = fds[0]!
-    check('TUNSETPERSIST', ioctlValue(first, TUNSETPERSIST, 1), name)
+    check('TUNSETPERSIST', ioctlValue(first, TUNSETPERSIST, isPassing ? 0 : 1), name)
     check('TUNSETOFFLOAD', ioctlValue(first, TUNSETOFFLOAD, offload), name)
     if (isMultiQueue) steer(first, isWanted ? steering : NO_PROGRAM, name)
     while (fds.length < count) {

@@ -49,7 +49,8 @@ export function vtepSourceFault(plane: Plane, network: number, member: number): 
 }
 
 /** Whether plane.frame is IPv4 of a node itself: what backends are not is a node, in ingress. */
-function isNode({ frame, tables }: Plane, network: number, station: number): boolean {
+function isNode(plane: Plane, network: number, station: number): boolean {
+  const { frame, tables } = plane
   return networkWord(tables, network, NETWORK_INGRESS) === 1 && station >= 0
     && frame.etherType === ETHERTYPE_IPV4 && !isBalanced(tables, station)
 }

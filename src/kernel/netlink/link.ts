@@ -100,6 +100,12 @@ export async function setLink(rt: Rtnetlink, name: string, change: LinkChange): 
   await sendChange(rt, formatBody(header, attributes), { device: name, ...change })
 }
 
+/** Nobody is asked for a MAC on this device: all frames are for its own. */
+export async function setNoArp(rt: Rtnetlink, { index, name }: Link): Promise<void> {
+  const header = netlink.rt.formatLink({ index, flags: { noarp: true }, change: { noarp: true } })
+  await sendChange(rt, formatBody(header, []), { device: name })
+}
+
 /** A device that is not there is no error. @throws KernelError ENOTSUP for lo and hardware */
 export async function deleteLink(rt: Rtnetlink, name: string): Promise<void> {
   checkLinkName(name)
