@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const SRC = join(ROOT, 'src')
-/** What only tests read, what only the type checker reads, and the source of an array of octets. */
-const LEFT_OUT = /\.test(?:-kit)?\.ts$|\.d\.ts$|\.wat$|(?:^|\/)vectors(?:\/|\.)/
+/** For tests, for the type checker, for docs/openapi.json; and the source of an array of octets. */
+const LEFT_OUT = /\.test(?:-kit)?\.ts$|\.d\.ts$|\.wat$|^api\/openapi\/|(?:^|\/)vectors(?:\/|\.)/
 /** A module of ours, as imports and `new URL()` name it. */
 const MODULE = /(['"])(\.\.?\/[^'"\n]*)\.ts\1/g
 

@@ -6,6 +6,7 @@ import type {
 import type { ServiceTaskView } from '../daemon/service-views.ts'
 
 const TOKEN = `TMTKN-1-${'0'.repeat(50)}-${'1'.repeat(25)}`
+const AT = '2026-01-02T03:04:05.000Z'
 export const NODE_IDS = ['n1aaaaaaaaaaaaaaaaaaaaaaa', 'n2bbbbbbbbbbbbbbbbbbbbbbb'] as const
 
 export function makeFakeCluster(asked: string[]): ClusterControl {
@@ -38,7 +39,7 @@ export function makeFakeCluster(asked: string[]): ClusterControl {
       asked.push(`rotate ${role}`)
       return tokenView(role)
     },
-    rotateKeys: async () => ({ ...needed(), keys: { generation: 4, rotatedAt: '2026-01-02' } }),
+    rotateKeys: async () => ({ ...needed(), keys: { generation: 4, rotatedAt: AT } }),
     nodes: () => nodes,
     node: which => findNode(nodes, which),
     updateNode: async (which, change) => {
@@ -55,11 +56,11 @@ export function makeFakeCluster(asked: string[]): ClusterControl {
       if (name !== 'network') throw new NotFoundError(`there is no table "${name}"`)
       return [{
         table: 'network', key: 'a1', value: { name: 'mynet' }, deleted: false, hidden: false,
-        node: 'node1', writtenAt: '2026-01-02T03:04:05.000Z', stamp: '1',
+        node: 'node1', writtenAt: AT, stamp: '1',
       }]
     },
     watch: async function* () {
-      yield { at: '2026-01-02', what: 'member', change: 'alive', name: 'node2', detail: null }
+      yield { at: AT, what: 'member', change: 'alive', name: 'node2', detail: null }
     },
     ping: async (which, count) => ({
       node: findNode(nodes, which).name,
@@ -102,8 +103,7 @@ function nodeTask({ id, name }: NodeView): ServiceTaskView {
   return {
     id: 't'.repeat(25), service: 's'.repeat(25), slot: '1', name: 'web.1', node: { id, name },
     generation: 1, command: ['whoami'], desired: 'running', state: 'running', error: '',
-    exitCode: null, container: null, createdAt: '2026-01-02T03:04:05.000Z',
-    stateAt: '2026-01-02T03:04:05.000Z', ports: [], isAway: false,
+    exitCode: null, container: null, createdAt: AT, stateAt: AT, ports: [], isAway: false,
   }
 }
 

@@ -9,9 +9,10 @@ export const FLOWS_LISTED_MAX = 100_000
 export const FLOWS_LISTED = 1000
 
 const lbFlows = z.strictObject({
-  service: z.string().min(1).max(63).optional(),
+  service: z.string().min(1).max(63).optional().describe('Only those to this service'),
   limit: z.string().regex(/^\d{1,6}$/, 'limit is a number of flows').transform(Number)
-    .pipe(z.int().min(1).max(FLOWS_LISTED_MAX)).default(FLOWS_LISTED),
+    .pipe(z.int().min(1).max(FLOWS_LISTED_MAX)).default(FLOWS_LISTED)
+    .describe(`Flows at most, up to ${FLOWS_LISTED_MAX}; ${FLOWS_LISTED} by default`),
 })
 
 export function addLb(on: On, lb: LbControl): void {

@@ -48,20 +48,21 @@ export const flag = z.enum(['true', 'false', '1', '0'], { error: 'say true or fa
 export const networkCreate = z.strictObject({
   name,
   driver: z.literal('overlay', { error: 'the only driver is "overlay"' }).default('overlay'),
-  subnet: cidr.optional(),
-  gateway: ipv4.optional(),
-  vni: whole(1, VNI_MAX).optional(),
-  mtu: whole(MTU_MIN, MTU_MAX).optional(),
+  subnet: cidr.optional().describe('"10.0.7.0/24"; absent: the next one that is free'),
+  gateway: ipv4.optional().describe('Absent: the first address of the subnet'),
+  vni: whole(1, VNI_MAX).optional().describe('Absent: the next one from 4097'),
+  mtu: whole(MTU_MIN, MTU_MAX).optional().describe('Absent: what the paths between nodes take'),
   labels: labels.default({}),
-  /** Tasks of `tapmesh run` may join. */
-  attachable: z.boolean().default(true),
-  internal: z.boolean().default(false),
+  attachable: z.boolean().default(true).describe('Tasks of POST /v1/tasks may join'),
+  internal: z.boolean().default(false).describe('Its tasks get no way out of the cluster'),
 })
 export type NetworkCreate = z.input<typeof networkCreate>
 
 const task = text.min(1).max(128)
 /** POST /v1/networks/:network/connect */
-export const networkConnect = z.strictObject({ task, address: ipv4.optional() })
+export const networkConnect = z.strictObject({
+  task, address: ipv4.optional().describe('Absent: the next one that is free'),
+})
 export type NetworkConnect = z.input<typeof networkConnect>
 
 /** POST /v1/networks/:network/disconnect */
@@ -69,19 +70,19 @@ export const networkDisconnect = z.strictObject({ task })
 
 /** POST /v1/networks/prune */
 export const networkPrune = z.strictObject({
-  untilMs: z.number().min(0).optional(),
-  labels: z.array(text).max(LABELS_MAX).default([]),
-  labelsNot: z.array(text).max(LABELS_MAX).default([]),
+  untilMs: z.number().min(0).optional()
+    .describe('Only those that were made before, milliseconds since 1970'),
+  labels: z.array(text).max(LABELS_MAX).default([])
+    .describe('"KEY" or "KEY=VALUE": only those with all of these'),
+  labelsNot: z.array(text).max(LABELS_MAX).default([]).describe('Only those with none of these'),
 })
 export type NetworkPrune = z.input<typeof networkPrune>
 
 export const vtepAdd = z.strictObject({
-  /** "192.168.56.12" or "192.168.56.12:4789" */
-  address: hostPort,
-  /** Only for this network; absent: for every network. */
-  network: name.optional(),
-  /** The VTEP finishes inner checksums for us; only one of our own that agreed. */
-  remoteChecksum: z.boolean().optional(),
+  address: hostPort.describe('"192.168.56.12" or "192.168.56.12:4789"'),
+  network: name.optional().describe('Only for this network; absent: for every network'),
+  remoteChecksum: z.boolean().optional()
+    .describe('The VTEP finishes inner checksums for us; only one of our own that agreed'),
 })
 export type VtepAdd = z.input<typeof vtepAdd>
 
@@ -93,20 +94,20 @@ export const taskRun = z.strictObject({
   name: name.optional(),
   networks: z.array(z.strictObject({ network: name, address: ipv4.optional() }))
     .min(1, 'a task needs at least one --network').max(NETWORKS_PER_TASK_MAX),
-  /** Empty: a bare namespace. */
-  command: words.refine(all => all[0] !== '', 'the command has no name').default([]),
-  env: environment.default([]),
+  command: words.refine(all => all[0] !== '', 'the command has no name').default([])
+    .describe('The program and its arguments; empty: a bare namespace'),
+  env: environment.default([]).describe('"KEY=VALUE" each'),
   workdir: text.startsWith('/', 'the working directory is an absolute path').optional(),
-  user: text.regex(/^[^:\0]+(?::[^:\0]+)?$/, 'a user is NAME[:GROUP] or UID[:GID]').optional(),
-  hostname: hostname.optional(),
-  stopGraceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS),
+  user: text.regex(/^[^:\0]+(?::[^:\0]+)?$/, 'a user is NAME[:GROUP] or UID[:GID]').optional()
+    .describe('"NAME", "NAME:GROUP" or numbers; absent: root'),
+  hostname: hostname.optional().describe('Absent: the first 12 digits of its id'),
+  stopGraceMs: whole(0, GRACE_MS_MAX).default(GRACE_MS).describe('From SIGTERM to SIGKILL'),
   labels: labels.default({}),
   runtime: z.enum(['process', 'crun'], { error: 'a runtime is "process" or "crun"' })
     .default('process'),
-  rootfs: path.optional(),
-  promiscuous: z.boolean().default(false),
-  /** Remove the task when its process ends. */
-  remove: z.boolean().default(false),
+  rootfs: path.optional().describe('Folder of an unpacked root file system; goes with "crun"'),
+  promiscuous: z.boolean().default(false).describe('It may send from any address'),
+  remove: z.boolean().default(false).describe('Remove the task when its process ends'),
 }).refine(task => (task.runtime === 'crun') === (task.rootfs !== undefined),
   'the runtime "crun" goes with a root file system: --runtime crun --rootfs FOLDER')
   .refine(task => task.runtime === 'process' || task.command.length > 0,
@@ -114,47 +115,51 @@ export const taskRun = z.strictObject({
 export type TaskRun = z.input<typeof taskRun>
 
 export const taskStop = z.strictObject({
-  /** Absent: the task's own. */
-  graceMs: whole(0, GRACE_MS_MAX).optional(),
+  graceMs: whole(0, GRACE_MS_MAX).optional()
+    .describe("From SIGTERM to SIGKILL; absent: the task's own"),
 })
 
 export const taskKill = z.strictObject({
-  /** "SIGINT", "int" or "2" */
-  signal: text.transform(signalOf).default('SIGKILL'),
+  signal: text.transform(signalOf).default('SIGKILL').describe('"SIGINT", "int" or "2"'),
 })
 
 /** DELETE /v1/tasks/:task */
-export const taskRemove = z.strictObject({ force: flag.default(false) })
+export const taskRemove = z.strictObject({
+  force: flag.default(false).describe('Also one that runs'),
+})
 
 /** GET /v1/tasks/:task/logs */
 export const taskLogs = z.strictObject({
-  follow: flag.default(false),
-  /** Only the last lines; absent: all. */
+  follow: flag.default(false).describe('Go on until its process has ended'),
   tail: z.string().regex(/^\d{1,7}$/, 'tail is a number of lines').transform(Number)
-    .pipe(z.int().max(TAIL_LINES_MAX)).optional(),
+    .pipe(z.int().max(TAIL_LINES_MAX)).optional().describe('Only the last lines; absent: all'),
 })
 
-/** An address, a device, or host and port, as the daemon finds out. */
+/** As the daemon finds out. */
 const place = text.min(1).max(255)
+const advertise = place.optional()
+  .describe('Address or device at which the others reach this node; absent: the underlay')
 /** POST /v1/cluster/init */
 export const clusterInit = z.strictObject({
-  advertise: place.optional(),
-  name: name.optional(),
-  /** Gossip in the clear, to look at it. */
-  insecure: z.boolean().default(false),
+  advertise,
+  name: name.optional().describe('Of the cluster'),
+  insecure: z.boolean().default(false).describe('Gossip in the clear, to look at it'),
 })
 export type ClusterInit = z.input<typeof clusterInit>
 
 /** POST /v1/cluster/join */
 export const clusterJoin = z.strictObject({
   token: text.min(1),
-  seeds: z.array(place).min(1, 'name at least one node of the cluster').max(16),
-  advertise: place.optional(),
+  seeds: z.array(place).min(1, 'name at least one node of the cluster').max(16)
+    .describe('Nodes to call, "192.168.56.11" or "192.168.56.11:7946" each'),
+  advertise,
 })
 export type ClusterJoin = z.input<typeof clusterJoin>
 
 /** POST /v1/cluster/leave */
-export const clusterLeave = z.strictObject({ force: z.boolean().default(false) })
+export const clusterLeave = z.strictObject({
+  force: z.boolean().default(false).describe('Also as the last manager'),
+})
 
 /** POST /v1/nodes/:node/update */
 export const nodeUpdate = z.strictObject({
@@ -167,7 +172,9 @@ export const nodeUpdate = z.strictObject({
 export type NodeUpdate = z.input<typeof nodeUpdate>
 
 /** DELETE /v1/nodes/:node */
-export const nodeRemove = z.strictObject({ force: flag.default(false) })
+export const nodeRemove = z.strictObject({
+  force: flag.default(false).describe('Also one that is alive'),
+})
 
 /** A role in a path. */
 export const roleName = z.strictObject({
@@ -178,7 +185,7 @@ export const PING_COUNT_MAX = 100
 /** GET /v1/nodes/:node/ping */
 export const nodePing = z.strictObject({
   count: z.string().regex(/^\d{1,3}$/, 'count is a number').transform(Number)
-    .pipe(whole(1, PING_COUNT_MAX)).default(5),
+    .pipe(whole(1, PING_COUNT_MAX)).default(5).describe('Echoes, 1 to 100; 5 by default'),
 })
 
 /** Routes that take no query. */

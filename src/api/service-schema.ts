@@ -31,8 +31,7 @@ const publish = z.strictObject({
   protocol: protocol.default('tcp'),
   mode: z.enum(['ingress', 'host'], { error: 'it is "ingress" or "host"' })
     .default('ingress'),
-  /** Absent: one from 30000 to 32767 is chosen. */
-  published: port.optional(),
+  published: port.optional().describe('Absent: one from 30000 to 32767 is chosen'),
   target: port,
   source: z.enum(['node', 'preserve']).optional(),
 })
@@ -41,18 +40,19 @@ const restart = z.strictObject({
   condition: z.enum(['any', 'on-failure', 'none'],
     { error: 'it is "any", "on-failure" or "none"' }).default('any'),
   delayMs: ms.default(5000),
-  /** null: as often as it takes */
-  maxAttempts: whole(0, ATTEMPTS_MAX).nullable().default(null),
+  maxAttempts: whole(0, ATTEMPTS_MAX).nullable().default(null)
+    .describe('null: as often as it takes'),
 })
 
 const policy = z.strictObject({
-  parallelism: whole(0, 1024).default(1),
+  parallelism: whole(0, 1024).default(1).describe('Tasks that are replaced at one time; 0: all'),
   delayMs: ms.default(0),
   order: z.enum(['stop-first', 'start-first'],
     { error: 'it is "stop-first" or "start-first"' }).default('stop-first'),
   failureAction: z.enum(['pause', 'continue', 'rollback'],
     { error: 'it is "pause", "continue" or "rollback"' }).default('pause'),
-  monitorMs: ms.default(5000),
+  monitorMs: ms.default(5000)
+    .describe('A new task that fails within this time counts as a failed update'),
 })
 
 /** What fails on the way back is not taken back again. */
@@ -63,10 +63,10 @@ const backPolicy = policy.extend({
 
 /** POST /v1/services */
 export const serviceCreate = z.strictObject({
-  name: z.string().optional(),
+  name: z.string().optional().describe('Absent: one is made up'),
   labels: labels.default({}),
   mode: mode.default('replicated'),
-  replicas: replicas.nullable().default(null),
+  replicas: replicas.nullable().default(null).describe('null: 1; a global service has no number'),
   command,
   env: environment.default([]),
   workdir: folder.nullable().default(null),
@@ -77,13 +77,13 @@ export const serviceCreate = z.strictObject({
   networks: z.array(attachment).default([]),
   stopGraceMs: graceMs.default(10_000),
   restart: restart.prefault({}),
-  constraints: z.array(text).default([]),
+  constraints: z.array(text).default([]).describe('"node.hostname==node1" and the like'),
   endpointMode: endpointMode.default('vip'),
   ports: z.array(publish).default([]),
   update: policy.prefault({}),
   rollback: backPolicy.prefault({}),
   scheduler: scheduler.default('rr'),
-  weights: weights.default({}),
+  weights: weights.default({}).describe('By slot, for "wrr"; 1 is that of every slot without one'),
 })
 export type ServiceCreate = z.input<typeof serviceCreate>
 
@@ -108,7 +108,7 @@ export const serviceUpdate = z.strictObject({
   update: bare(policy).optional(),
   rollback: bare(backPolicy).optional(),
   envAdd: environment.optional(),
-  envRemove: z.array(text).optional(),
+  envRemove: z.array(text).optional().describe('Names of variables'),
   labelsAdd: labels.optional(),
   labelsRemove: z.array(text).optional(),
   constraintsAdd: z.array(text).optional(),
@@ -117,14 +117,15 @@ export const serviceUpdate = z.strictObject({
   networksRemove: z.array(which).optional(),
   portsAdd: z.array(publish).optional(),
   portsRemove: z.array(z.strictObject({ target: port, protocol: protocol.default('tcp') }))
-    .optional(),
-  force: z.boolean().optional(),
+    .optional().describe('By target port'),
+  force: z.boolean().optional().describe('Replace the tasks although nothing of them changed'),
 })
 export type ServiceUpdate = z.input<typeof serviceUpdate>
 
 /** GET /v1/services/:service/logs */
 export const serviceLogs = z.strictObject({
-  follow: flag.default(false),
+  follow: flag.default(false).describe('Go on until you hang up'),
   tail: z.string().regex(/^\d{1,7}$/, 'tail is a number of lines').transform(Number)
-    .pipe(z.int().max(TAIL_LINES_MAX)).optional(),
+    .pipe(z.int().max(TAIL_LINES_MAX)).optional()
+    .describe('Only the last lines of each task; absent: all'),
 })

@@ -66,7 +66,7 @@ test('peers, tables, watch, ping, keys, leave', async t => {
   t.regex((await run('peers')).stdout, /\nnode2 +192\.168\.56\.12:7946 +doubtful +0\.25 ms +equal/)
   t.regex((await run('cluster', 'tables')).stdout, /\nnetwork +2 +1 +00c0ffee\n/)
   t.regex((await run('cluster', 'tables', 'network')).stdout, /\na1 +node1 .*\{"name":"mynet"\}/)
-  t.is((await run('cluster', 'watch')).stdout, '2026-01-02 member alive node2 null\n')
+  t.is((await run('cluster', 'watch')).stdout, '2026-01-02T03:04:05.000Z member alive node2 null\n')
   const ping = (await run('ping', '-c', '4', 'node2')).stdout
   t.regex(ping, /\nunderlay +25 % +0\.10 ms +0\.20 ms +0\.30 ms\nmesh +- /)
   t.regex(ping, /\nPath MTU: 1500 octets\nthe mesh was not asked\n$/)

@@ -1,0 +1,270 @@
+// docs/openapi.json against the server: the same routes, the same shapes, and what the server
+// answers over its socket fits what the file says of it.
+import test, { type ExecutionContext } from 'ava'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { z } from 'zod'
+import { makeClient } from '../client.ts'
+import { serveFake, type Served } from '../control.test-kit.ts'
+import { BODY_OCTETS_MAX } from '../http.ts'
+import { fakeTask } from '../service.test-kit.ts'
+import { makeDocument, type Route, routesOfServer, taken } from './document.ts'
+
+type Json = Record<string, unknown>
+type Content = Record<string, { schema?: Json }>
+type Operation = {
+  operationId: string
+  parameters: { name: string; in: string; required: boolean; schema: Json }[]
+  requestBody?: { required: boolean; content: Content }
+  responses: Record<string, { content?: Content; $ref?: string }>
+}
+type Document = {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Json>; responses: Record<string, { content: Content }> }
+}
+
+const read = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
+const file: Document = read('../../../docs/openapi.json')
+const { version } = read('../../../package.json') as { version: string }
+/** By "GET /v1/tasks/:task". */
+const operations = new Map(Object.entries(file.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) =>
+    [`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`, operation])))
+
+test('the file is what scripts/openapi makes of the server', t => {
+  t.deepEqual(file, JSON.parse(JSON.stringify(makeDocument(version))),
+    'run scripts/openapi and commit docs/openapi.json')
+})
+
+test('the file is OpenAPI 3.1', async t => {
+  const result = await new Validator().validate(structuredClone(file) as Json)
+  t.deepEqual(result, { valid: true })
+})
+
+test('every route of the server is in the file, and none besides', t => {
+  const served = routesOfServer().map(({ method, path }) => `${method} ${path}`)
+  t.deepEqual([...operations.keys()].sort(), served.sort())
+})
+
+test('a route that nobody described, and a description that nobody serves, are told', t => {
+  const routes = routesOfServer()
+  const strange: Route = { ...routes[0]!, path: '/v1/strange' }
+  t.throws(() => makeDocument(version, [...routes, strange]),
+    { message: 'GET /v1/strange is served and not described' })
+  t.throws(() => makeDocument(version, routes.slice(1)),
+    { message: 'described and not served: GET /v1/status' })
+})
+
+test('bodies and queries of the file are those that the server checks', t => {
+  for (const { method, path, body, query } of routesOfServer()) {
+    const { requestBody, parameters } = operations.get(`${method} ${path}`)!
+    const told = requestBody?.content['application/json']!.schema
+    t.deepEqual(told, body === undefined ? undefined : taken(body), path)
+    const asked = parameters.filter(one => one.in === 'query').map(({ name }) => name)
+    t.deepEqual(asked, query instanceof z.ZodObject ? Object.keys(query.shape) : [], path)
+  }
+})
+
+test('every operation is a function of the client of the same name', t => {
+  const client = makeClient() as Record<string, unknown>
+  const names = [...operations.values()].map(({ operationId }) => operationId)
+  t.deepEqual(names.filter(name => typeof client[name] !== 'function'), [])
+  t.is(new Set(names).size, names.length)
+})
+
+// ---- what the server answers ----
+
+const ajv = new Ajv2020({ strict: false })
+ajv.addFormat('date-time', text => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(text))
+ajv.addSchema({ $id: 'file:', ...closed(file) as Json })
+ajv.addSchema({ $id: 'bodies:', ...structuredClone(file) })
+
+/** Answers of this version have no fields but those of the file, though later ones may. */
+function closed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(closed)
+  if (typeof value !== 'object' || value === null) return value
+  const all = Object.fromEntries(Object.entries(value).map(([key, one]) => [key, closed(one)]))
+  return all.type === 'object' && all.properties !== undefined
+    ? { additionalProperties: false, ...all } : all
+}
+
+/** What does not fit the schema at this place of the file, in words; '' when all does. */
+function misfit(schemas: 'file:' | 'bodies:', place: string[], value: unknown): string {
+  const pointer = place.map(one => encodeURIComponent(one.replaceAll('~', '~0')
+    .replaceAll('/', '~1'))).join('/')
+  const validate = ajv.getSchema(`${schemas}#/${pointer}`)
+  if (validate === undefined) return `no schema at ${pointer}`
+  return validate(value) ? '' : ajv.errorsText(validate.errors)
+}
+
+type Heard = { status: number; type: string; text: string }
+
+function ask(socketPath: string, method: string, path: string, body = ''): Promise<Heard> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, method, path, agent: false }, response => {
+      let text = ''
+      response.setEncoding('utf8').on('data', part => (text += part)).on('error', reject)
+      response.on('end', () => resolve({
+        status: response.statusCode ?? 0, text,
+        type: (response.headers['content-type'] ?? '').replace(/;.*/, ''),
+      }))
+    })
+    asked.on('error', reject)
+    asked.end(body)
+  })
+}
+
+const NETWORK = { name: 'mynet', labels: { a: 'b' } }
+const SERVICE = { name: 'web', command: ['whoami'], networks: [{ network: 'mynet' }],
+  ports: [{ target: 80 }] }
+
+/** In an order in which each finds what it needs: route, its words, and a body. */
+const walk: [route: string, words: string[], body?: Json][] = [
+  ['GET /v1/cluster', []],
+  ['POST /v1/cluster/init', [], { name: 'lab' }],
+  ['GET /v1/cluster', []],
+  ['GET /v1/cluster/tokens/:role', ['worker']],
+  ['POST /v1/cluster/tokens/:role/rotate', ['manager'], {}],
+  ['POST /v1/cluster/keys/rotate', [], {}],
+  ['GET /v1/cluster/tables', []],
+  ['GET /v1/cluster/tables/:table', ['network']],
+  ['GET /v1/cluster/watch', []],
+  ['GET /v1/nodes', []],
+  ['GET /v1/nodes/:node', ['node1']],
+  ['GET /v1/nodes/:node/tasks', ['node1']],
+  ['POST /v1/nodes/:node/update', ['node1'], { availability: 'drain', labelsAdd: { a: 'b' } }],
+  ['GET /v1/nodes/:node/ping', ['node2', '?count=3']],
+  ['DELETE /v1/nodes/:node', ['node2', '?force=true']],
+  ['GET /v1/peers', []],
+  ['POST /v1/networks', [], NETWORK],
+  ['GET /v1/networks', []],
+  ['GET /v1/networks/:network', ['mynet']],
+  ['GET /v1/networks/:network/services', ['mynet']],
+  ['POST /v1/vteps', [], { address: '192.168.56.12' }],
+  ['GET /v1/vteps', []],
+  ['DELETE /v1/vteps/:address', ['192.168.56.12', '?network=mynet']],
+  ['GET /v1/fdb', []],
+  ['POST /v1/tasks', [], { name: 'one', networks: [{ network: 'mynet' }], command: ['x'] }],
+  ['GET /v1/tasks', []],
+  ['GET /v1/tasks/:task', ['one']],
+  ['POST /v1/networks/:network/connect', ['mynet'], { task: 'one', address: '10.0.1.9' }],
+  ['POST /v1/networks/:network/disconnect', ['mynet'], { task: 'one' }],
+  ['GET /v1/status', []],
+  ['POST /v1/tasks/:task/stop', ['one'], { graceMs: 0 }],
+  ['GET /v1/tasks/:task/wait', ['one']],
+  ['GET /v1/tasks/:task/logs', ['one', '?tail=1']],
+  ['POST /v1/tasks/:task/kill', ['one'], { signal: 'hup' }],
+  ['DELETE /v1/tasks/:task', ['one', '?force=1']],
+  ['POST /v1/services', [], SERVICE],
+  ['GET /v1/services', []],
+  ['GET /v1/services/:service', ['web']],
+  ['GET /v1/services/:service/tasks', ['web']],
+  ['POST /v1/services/:service/update', ['web'], { replicas: 3, update: { order: 'start-first' } }],
+  ['POST /v1/services/:service/rollback', ['web'], {}],
+  ['GET /v1/services/:service/logs', ['web', '?follow=false&tail=9']],
+  ['DELETE /v1/services/:service', ['web']],
+  ['GET /v1/lb/services', []],
+  ['GET /v1/lb/rules', []],
+  ['GET /v1/lb/flows', ['?service=web&limit=10']],
+  ['GET /v1/dns/names', ['?task=one']],
+  ['GET /v1/dns/why', ['?name=web&type=A']],
+  ['POST /v1/networks/prune', [], { labels: ['a=b'] }],
+  ['DELETE /v1/networks/:network', ['mynet']],
+  ['POST /v1/cluster/leave', [], { force: true }],
+  ['POST /v1/cluster/join', [], { token: 'TMTKN-1-a-b', seeds: ['192.168.56.11'] }],
+]
+
+/** "GET /v1/tasks/:task" and ["web", "?force=1"] -> "/v1/tasks/web?force=1" */
+function pathOf(route: string, words: readonly string[]): string {
+  const left = [...words]
+  const path = route.replace(/^\S+ /, '').replaceAll(/:\w+/g, () => left.shift() ?? '')
+  return path + left.join('')
+}
+
+function placeOf(route: string): string[] {
+  const [method = '', path = ''] = route.split(' ')
+  return ['paths', path.replaceAll(/:(\w+)/g, '{$1}'), method.toLowerCase()]
+}
+
+function checkAnswer(t: ExecutionContext, route: string, { status, type, text }: Heard): void {
+  const { responses } = operations.get(route)!
+  const told = responses[status]
+  t.truthy(told, `${route}: ${status} ${text}`)
+  const types = Object.keys(told?.content ?? {})
+  t.deepEqual(types, type === '' ? [] : [type], route)
+  if (type === '' || type === 'application/octet-stream') return
+  const values = type === 'application/x-ndjson' ? text.trimEnd().split('\n') : [text]
+  for (const value of values) {
+    const place = [...placeOf(route), 'responses', String(status), 'content', type, 'schema']
+    t.is(misfit('file:', place, JSON.parse(value)), '', `${route}: ${value}`)
+  }
+}
+
+async function makeReady({ services, logPath }: Served): Promise<void> {
+  await writeFile(logPath, 'one\ntwo\n')
+  services.logs.push({ note: 'node3 is away' },
+    { task: 't', name: 'web.1', node: 'node1', line: 'hello' })
+  services.pending.push('node3 is down')
+}
+
+test('what the server answers fits the file, route by route', async t => {
+  const served = await serveFake()
+  t.teardown(served.close)
+  await makeReady(served)
+  for (const [route, words, body] of walk) {
+    if (body !== undefined) {
+      const place = [...placeOf(route), 'requestBody', 'content', 'application/json', 'schema']
+      t.is(misfit('bodies:', place, body), '', route)
+    }
+    const [method = ''] = route.split(' ')
+    const text = body === undefined ? '' : JSON.stringify(body)
+    checkAnswer(t, route, await ask(served.socketPath, method, pathOf(route, words), text))
+    if (route === 'POST /v1/services') {
+      const [web] = served.services.services
+      web!.update = { generation: 2, state: 'paused', finishedAt: null, message: 'it failed',
+        startedAt: web!.createdAt }
+      web!.previous = web!.spec
+      served.services.tasks.push(fakeTask(web!, '1', { ports: web!.spec.ports }),
+        fakeTask(web!, '2', { node: null, state: 'pending', error: 'no node', container: null }))
+    }
+  }
+  t.deepEqual([...operations.keys()].filter(key => !walk.some(([route]) => route === key)), [])
+})
+
+test('a body with an unknown field is refused by the file and by the server', async t => {
+  const { socketPath, close } = await serveFake()
+  t.teardown(close)
+  for (const [route, words, body] of walk.filter(([, , one]) => one !== undefined)) {
+    const place = [...placeOf(route), 'requestBody', 'content', 'application/json', 'schema']
+    const wrong = { ...body, strange: 1 }
+    t.regex(misfit('bodies:', place, wrong), /additional properties/, route)
+    const [method = ''] = route.split(' ')
+    const heard = await ask(socketPath, method, pathOf(route, words), JSON.stringify(wrong))
+    t.is(heard.status, 400, route)
+    t.regex(heard.text, /strange/, route)
+  }
+})
+
+const refusals: [what: string, route: string, words: string[], body: string, told: string][] = [
+  ['a body that does not fit', 'POST /v1/networks', [], '{"name":"-"}', 'Error400'],
+  ['a network that is not there', 'GET /v1/networks/:network', ['none'], '', 'Error404'],
+  ['to leave a cluster in none', 'POST /v1/cluster/leave', [], '{}', 'Error409'],
+  ['an oversized body', 'POST /v1/tasks', [], ' '.repeat(BODY_OCTETS_MAX + 1), 'Error413'],
+  ['what nobody foresaw', 'POST /v1/networks', [], '{"name":"broken"}', 'OtherError'],
+]
+for (const [what, route, words, body, told] of refusals) {
+  test(`a refusal fits the file: ${what}`, async t => {
+    const { socketPath, close } = await serveFake()
+    t.teardown(close)
+    const [method = ''] = route.split(' ')
+    const { status, type, text } = await ask(socketPath, method, pathOf(route, words), body)
+    const { responses } = operations.get(route)!
+    t.is((responses[status] ?? responses.default)!.$ref, `#/components/responses/${told}`)
+    t.is(type, 'application/json')
+    const place = ['components', 'responses', told, 'content', 'application/json', 'schema']
+    t.is(misfit('file:', place, JSON.parse(text)), '')
+  })
+}
