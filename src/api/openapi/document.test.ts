@@ -17,6 +17,7 @@ type Json = Record<string, unknown>
 type Content = Record<string, { schema?: Json }>
 type Operation = {
   operationId: string
+  summary: string
   parameters: { name: string; in: string; required: boolean; schema: Json }[]
   requestBody?: { required: boolean; content: Content }
   responses: Record<string, { content?: Content; $ref?: string }>
@@ -73,6 +74,17 @@ test('every operation is a function of the client of the same name', t => {
   const names = [...operations.values()].map(({ operationId }) => operationId)
   t.deepEqual(names.filter(name => typeof client[name] !== 'function'), [])
   t.is(new Set(names).size, names.length)
+})
+
+test('docs/API.md lists the routes in the words of the file', t => {
+  const text = readFileSync(new URL('../../../docs/API.md', import.meta.url), 'utf8')
+  const [, list = ''] = text.split('## All routes')
+  const listed = list.split('\n').filter(line => /^\| `[A-Z]+ /.test(line)).sort()
+  const rows = [...operations].map(([key, { summary, parameters }]) => {
+    const query = parameters.filter(one => one.in === 'query').map(({ name }) => `\`${name}\``)
+    return `| \`${key.replaceAll(/:(\w+)/g, '{$1}')}\` | ${summary} | ${query.join(', ')} |`
+  })
+  t.deepEqual(listed, rows.sort())
 })
 
 // ---- what the server answers ----

@@ -90,6 +90,6 @@ export const serviceOperations: Operations = {
     summary: 'Go back to what stood before the last change', answer: json(changedShape) },
   'GET /v1/services/:service/logs': { id: 'serviceLogs',
     summary: 'Read the output of a service, or of one of its tasks, from all nodes',
-    description: 'On a manager of all nodes, else of this one. With `follow` until you hang up.',
+    description: 'Managers only. With `follow` until you hang up.',
     answer: lines(logLineShape) },
 }
