@@ -16,6 +16,9 @@ import type { Spread } from './spread.ts'
 /** Senders whose messages are told from copies of them. */
 export const WINDOWS_MAX = 4096
 
+/** Whether most of the cluster is here is looked at so often: it is a look at every member. */
+const MOST_HERE_LOOK_MS = 1000
+
 /** Of the boot that the membership knows, of a later one, or to be dropped. */
 type Standing = 'current' | 'early' | 'replayed'
 
@@ -28,6 +31,8 @@ export class Mailbox {
   readonly #exchange: Exchange
   readonly #windows = new Map<string, ReplayWindow>()
   readonly #self: number
+  #isMostHere = false
+  #lookedAtMs = -Infinity
 
   constructor(parts: Parts, membership: Membership, intake: Intake, spread: Spread,
     digests: Digests, exchange: Exchange) {
@@ -93,7 +98,11 @@ export class Mailbox {
   #isHere(from: string, { flags, wallMs }: Header): boolean {
     const { away, nowMs, peerClocks, timers } = this.#parts
     peerClocks.heard(nowMs, from, wallMs)
-    const most = this.#membership.isMostHere() ? this.#parts.agreedMs : null
+    if (nowMs - this.#lookedAtMs >= MOST_HERE_LOOK_MS) {
+      this.#isMostHere = this.#membership.isMostHere()
+      this.#lookedAtMs = nowMs
+    }
+    const most = this.#isMostHere ? this.#parts.agreedMs : null
     const isBack = away.heard(nowMs, from, (flags & STEADY) !== 0, most)
     if (isBack) timers.soon('decide', nowMs + DECIDE_MS)
     return away.state === 'here'

@@ -11,6 +11,8 @@ export type Piece = { readonly row: Row; readonly octets: Uint8Array; told: numb
 export class News {
   readonly #own = new Map<string, Piece>()
   readonly #relayed = new Map<string, Piece>()
+  /** Pieces that nobody was told yet: most often there is none, and nothing needs to be searched. */
+  #fresh = 0
 
   get own(): number {
     return this.#own.size
@@ -27,18 +29,19 @@ export class News {
   /** Replaces what is there about the same key. The number of older pieces that had to go. */
   put(row: Row, octets: Uint8Array, isOwn: boolean): number {
     const id = rowId(row.table, row.key)
-    this.#own.delete(id)
-    this.#relayed.delete(id)
+    this.#remove(this.#own, id)
+    this.#remove(this.#relayed, id)
     const queue = isOwn ? this.#own : this.#relayed
     let dropped = 0
     if (queue.size >= (isOwn ? OWN_NEWS_MAX : RELAYED_NEWS_MAX)) {
       for (const oldest of queue.keys()) {
-        queue.delete(oldest)
+        this.#remove(queue, oldest)
         dropped += 1
         break
       }
     }
     queue.set(id, { row, octets, told: 0 })
+    this.#fresh += 1
     return dropped
   }
 
@@ -53,6 +56,7 @@ export class News {
   /** The first `max` pieces that were told already, or that were not. */
   some(isOwn: boolean, isFresh: boolean, max: number): Piece[] {
     const pieces: Piece[] = []
+    if (isFresh && this.#fresh === 0) return pieces
     for (const piece of (isOwn ? this.#own : this.#relayed).values()) {
       if (pieces.length >= max) break
       if ((piece.told === 0) === isFresh) pieces.push(piece)
@@ -62,11 +66,18 @@ export class News {
 
   /** A piece was told to `copies` more: it goes to the end, or away when that was often enough. */
   told(piece: Piece, copies: number, limit: number): void {
-    piece.told += copies
     const id = rowId(piece.row.table, piece.row.key)
     const queue = this.#own.get(id) === piece ? this.#own : this.#relayed
-    if (queue.get(id) !== piece) return
+    const isWaiting = queue.get(id) === piece
+    if (isWaiting) this.#remove(queue, id)
+    piece.told += copies
+    if (!isWaiting || piece.told >= limit) return
+    queue.set(id, piece)
+    if (piece.told === 0) this.#fresh += 1
+  }
+
+  #remove(queue: Map<string, Piece>, id: string): void {
+    if (queue.get(id)?.told === 0) this.#fresh -= 1
     queue.delete(id)
-    if (piece.told < limit) queue.set(id, piece)
   }
 }
