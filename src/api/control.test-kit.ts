@@ -162,7 +162,7 @@ function networkView(spec: NetworkSpec): NetworkView {
     vni: spec.vni ?? 4097, mtu: spec.mtu ?? 1450, name: spec.name, labels: spec.labels,
     attachable: spec.attachable, internal: spec.internal, ingress: false,
     skipped: [{ subnet: '10.0.2.0/24', reason: 'route of eth0' }], endpoints: [],
-    peers: [], vteps: ['192.168.56.12'],
+    peers: [], vteps: ['192.168.56.12'], lacks: [{ holder: 'web.3', reason: 'no address is free' }],
   }
 }
 

@@ -1,5 +1,6 @@
 // The daemon as people and programs see it: every change goes through one queue, every answer is a
 // copy.
+import { systemClock } from '../base/clock.ts'
 import { DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_TAP_QUEUE_FULL } from '../path/counters.ts'
 import { flowsInUse } from '../path/flow-rows.ts'
@@ -15,6 +16,7 @@ import { makeLb } from './lb.ts'
 import type { LeaseDesk } from './lease-desk.ts'
 import { pruneNetworks } from './network-prune.ts'
 import { networkServices } from './network-users.ts'
+import { networkLacks } from './network-lacks.ts'
 import type { Networks } from './networks.ts'
 import type { ServiceControl } from './service-views.ts'
 import type { Tasks } from './tasks.ts'
@@ -41,7 +43,10 @@ export function makeControl(parts: ControlParts): Control {
   return {
     status: () => statusOf(parts),
     networks: () => networks.list(),
-    network: which => networks.view(networks.find(which)),
+    network: which => {
+      const network = networks.find(which)
+      return { ...networks.view(network), lacks: networkLacks(core, network, systemClock) }
+    },
     createNetwork: spec => changes.run(() => networks.create(spec)),
     removeNetwork: which => changes.run(() => networks.remove(which)),
     networkServices: which => networkServices(core, networks.find(which)),

@@ -39,15 +39,18 @@ export class LeaseDesk {
   readonly #networks: Networks
   readonly #changes: Exclusive
   readonly #clock: Clock
+  readonly #waitMs: number
   readonly #pending = new Map<string, Pending>()
   #soon: NodeJS.Immediate | undefined
   #isSettling = false
 
-  constructor(core: Core, networks: Networks, changes: Exclusive, clock: Clock) {
+  /** @param waitMs REQUEST_WAIT_MS, but for tests */
+  constructor(core: Core, networks: Networks, changes: Exclusive, clock: Clock, waitMs: number) {
     this.#core = core
     this.#networks = networks
     this.#changes = changes
     this.#clock = clock
+    this.#waitMs = waitMs
   }
 
   /**
@@ -91,7 +94,7 @@ export class LeaseDesk {
     this.#pending.set(key,
       { network: network.id, wanted: one.address ?? null, given: given.resolve })
     this.#ask()
-    for (const waitMs of [REASON_MS, REQUEST_WAIT_MS - REASON_MS]) {
+    for (const waitMs of [REASON_MS, this.#waitMs - REASON_MS]) {
       await settlesWithin(given.promise, waitMs)
       const lease = link.records.leases.get(key)
       if (isHeld(lease)) return { ...one, network: network.id, address: lease.address, lease: key }
@@ -99,7 +102,7 @@ export class LeaseDesk {
         this.#core.config.addresses.restSeconds * 1000).get(key)
       if (reason !== undefined) throw new ConflictError(reason, { network: network.name })
     }
-    throw lateError(link, network.id, network.name)
+    throw lateError(link, network.id, network.name, this.#waitMs)
   }
 
   /** Make the tables say what is wanted here now. */
@@ -176,10 +179,11 @@ export class LeaseDesk {
   }
 }
 
-function lateError({ records }: ClusterLink, networkId: string, name: string): ConflictError {
+function lateError({ records }: ClusterLink, networkId: string, name: string, waitMs: number,
+): ConflictError {
   const allocator = allocatorOf(networkId, leaseBook(records).nodes)
   const node = records.nodes.get(allocator ?? '')?.name ?? 'the allocator'
   return new ConflictError(`node ${node} gives the addresses of network "${name}" and has not `
-    + `answered for ${REQUEST_WAIT_MS / 1000} s; see tapmesh peers, and try again`,
+    + `answered for ${waitMs / 1000} s; see tapmesh peers, and try again`,
   { network: name, allocator: node })
 }

@@ -18,6 +18,7 @@ import type { EndpointRecord, TaskRecord } from './state.ts'
 
 const COUNTER_BITS = 16n
 const REST_SECONDS = 60
+const REQUEST_WAIT_MS = 500
 
 class World {
   readonly records = new ClusterRecords()
@@ -75,7 +76,8 @@ class Node {
     const core = { link, log: pino({ level: 'silent' }), state: { tasks: this.tasks },
       config: { addresses: { restSeconds: REST_SECONDS } } } as unknown as Core
     const networks = { find: () => ({ id: 'net', name: 'mynet', scope: 'swarm' }) }
-    this.leases = new Leases(core, networks as unknown as Networks, new Exclusive(), world.clock)
+    this.leases = new Leases(core, networks as unknown as Networks, new Exclusive(), world.clock,
+      REQUEST_WAIT_MS)
   }
 
   /** As `tapmesh run` does it; answers the address. */

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
-import { LeaseDesk } from './lease-desk.ts'
+import { LeaseDesk, REQUEST_WAIT_MS } from './lease-desk.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { Networks } from './networks.ts'
 
@@ -11,8 +11,9 @@ export class Leases {
   readonly desk: LeaseDesk
   readonly #keeper: LeaseKeeper
 
-  constructor(core: Core, networks: Networks, changes: Exclusive, clock: Clock) {
-    this.desk = new LeaseDesk(core, networks, changes, clock)
+  constructor(core: Core, networks: Networks, changes: Exclusive, clock: Clock,
+    requestWaitMs = REQUEST_WAIT_MS) {
+    this.desk = new LeaseDesk(core, networks, changes, clock, requestWaitMs)
     this.#keeper = new LeaseKeeper({ clock, log: core.log, link: () => core.link,
       restMs: core.config.addresses.restSeconds * 1000 })
   }

@@ -282,6 +282,16 @@ test('tasks: newest first in each slot, and what is not here is given up', async
   t.like(services.get('web'), { running: 1, wanted: 2 })
 })
 
+test('a task that its node brought back stands below the one that has its slot now', async t => {
+  const { services, task } = bench()
+  await services.create(input())
+  task('1', 'n3', 'back', { createdAt: NOW - 5000, claimedAt: NOW + 9000, desired: 'shutdown',
+    state: 'shutdown' })
+  task('1', 'n1', 'here', { createdAt: NOW, claimedAt: NOW })
+  t.deepEqual(services.tasks('web').map(({ id, state }) => [id, state]),
+    [['here', 'running'], ['back', 'shutdown']])
+})
+
 test('a slot without a node says why', async t => {
   const { services, put } = bench()
   await services.create(input({ constraints: ['node.hostname==none'] }))

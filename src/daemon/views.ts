@@ -45,6 +45,8 @@ export type NetworkView = {
   /** Nodes of the cluster that have endpoints in it. */
   peers: { node: string; id: string; address: string }[]
   vteps: string[]
+  /** Who is to have an address in it and has none, and why. Of one network, not in lists. */
+  lacks?: { holder: string; reason: string }[]
 }
 
 export type VtepView = {

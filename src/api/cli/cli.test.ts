@@ -24,6 +24,7 @@ test('network create, ls, inspect and rm', async t => {
     IPAM: { Driver: 'default', Config: [{ Subnet: '10.0.1.0/24', Gateway: '10.0.1.1' }] },
     Options: { 'com.docker.network.driver.overlay.vxlanid_list': '4097' },
     Vni: 4097, Mtu: 1450, Skipped: [{ Subnet: '10.0.2.0/24', Reason: 'route of eth0' }],
+    Lacks: [{ Name: 'web.3', Reason: 'no address is free' }],
   })
   const some = await run('network', 'rm', 'none', 'other')
   t.deepEqual(some, { code: 1, stdout: 'other\n', stderr: 'tapmesh: no network named none\n' })

@@ -5,8 +5,8 @@ import type { NetworkServiceView, NetworkView } from '../client.ts'
 const PEER_ID_DIGITS = 12
 
 /**
- * A network as `docker network inspect` shows it, and our own Vni, Mtu and Skipped. Containers are
- * tasks of this node.
+ * A network as `docker network inspect` shows it, and our own Vni, Mtu, Skipped and Lacks.
+ * Containers are tasks of this node.
  */
 export function networkInspection(network: NetworkView): Record<string, unknown> {
   const { name, id, createdAt, scope, driver, subnet, gateway, vni, mtu, labels } = network
@@ -23,6 +23,7 @@ export function networkInspection(network: NetworkView): Record<string, unknown>
     Peers: peersOf(network),
     Vni: vni, Mtu: mtu,
     Skipped: network.skipped.map(skip => ({ Subnet: skip.subnet, Reason: skip.reason })),
+    Lacks: (network.lacks ?? []).map(lack => ({ Name: lack.holder, Reason: lack.reason })),
   }
 }
 

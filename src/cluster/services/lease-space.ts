@@ -1,6 +1,6 @@
 // The addresses of one network as its leases and endpoints leave them: who has which, what is free,
 // and where the order goes on. Made anew for each step, so that every allocator sees the same.
-import { LimitError } from '../../base/errors.ts'
+import { ConflictError, LimitError } from '../../base/errors.ts'
 import { type Cidr, cidrHas, formatIpv4, parseIpv4 } from '../../base/text.ts'
 import { AddressPool } from '../ipam.ts'
 import type { Want } from './lease-wants.ts'
@@ -75,8 +75,20 @@ export class LeaseSpace {
     const users = this.#parts.inUse.filter(({ address }) => address === named)
     // Where leases were lost, endpoints ask for what they have.
     const isOwn = users.length > 0 && users.every(user => user.node === node)
-    if (!isOwn || this.#holders.has(named)) this.#space().claim(parseIpv4(named))
+    if (!isOwn || this.#holders.has(named)) {
+      this.#space().claim(parseIpv4(named))
+      this.#checkShare(named)
+    }
     return { address: named, apart: this.#parts.share !== null, turn: 0, freed: false }
+  }
+
+  /** The other half of a split may give it, too. */
+  #checkShare(named: string): void {
+    const { share } = this.#parts
+    if (share === null || share(parseIpv4(named))) return
+    throw new ConflictError(`address ${named} may not be given while a manager is missing: it `
+      + 'belongs to those that the missing one gives; choose another, or see: tapmesh node ls',
+    { address: named })
   }
 
   #next(): LeaseRow {

@@ -129,6 +129,10 @@ test('an address that was named', t => {
   t.regex(step({ leases, wants }).lacks.get('a')!, /10\.0\.1\.77 is taken/)
   t.regex(named('10.0.1.1').lacks.get('a')!, /is the gateway/)
   t.regex(named('10.0.9.1').lacks.get('a')!, /is not in 10\.0\.1\.0\/24/)
+  const share = (address: number): boolean => address % 2 === 0
+  t.deepEqual(givenBy(named('10.0.1.76', { share })), { a: '10.0.1.76' })
+  t.regex(named('10.0.1.77', { share }).lacks.get('a')!, /77 may not be given while a manager is m/)
+  t.deepEqual(givenBy(named('10.0.1.77', { share, inUse })), { a: '10.0.1.77' }, 'its own')
 })
 
 test('a full subnet says so, and has room again after the rest', t => {
@@ -144,6 +148,36 @@ test('a full subnet says so, and has room again after the rest', t => {
   t.is(resting.nextMs, NOW_MS + REST_MS)
   t.deepEqual(givenBy(step({ network: SMALL, leases: freed, wants: wants.slice(1) }, new Map(),
     resting.nextMs)), { a: null, f: '10.0.1.2' })
+})
+
+test('1,000 services that come and go leave no address behind', t => {
+  const leases = new Map<string, Lease>()
+  let unwanted: ReadonlyMap<string, number> = new Map()
+  let nowMs = NOW_MS
+  let most = 0
+  const run = (wants: readonly Want[], forMs: number): void => {
+    for (const endMs = nowMs + forMs; nowMs < endMs; nowMs += 500) {
+      const found = step({ leases: [...leases.values()], wants }, unwanted, nowMs)
+      t.is(found.lacks.size, 0)
+      unwanted = found.unwanted
+      for (const { key, value } of found.writes) {
+        if (value === null) leases.delete(key)
+        else leases.set(key, { ...value, key, stamp: BigInt(nowMs) << 16n, writer: 'n1' })
+      }
+    }
+    const addresses = [...leases.values()].map(({ address }) => address)
+    t.is(new Set(addresses).size, addresses.length)
+    most = Math.max(most, leases.size)
+  }
+  for (let cycle = 0; cycle < 1000; cycle += 1) {
+    run(['vip', '1', '2'].map(slot => want(`web${cycle}/${slot}`)), 1000)
+    run([], 1000)
+  }
+  t.true(most < 120, `${most} at one time`)
+  run([], REST_MS + FREE_DELAY_MS + 1000)
+  t.is(leases.size, 1, 'the one that says where the order goes on')
+  run(Array.from({ length: 252 }, (_, i) => want(`last/${i}`)), 1000)
+  t.is([...leases.values()].filter(isHeld).length, 252)
 })
 
 test('who is away keeps an address and gets none', t => {

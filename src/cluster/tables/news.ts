@@ -11,7 +11,7 @@ export type Piece = { readonly row: Row; readonly octets: Uint8Array; told: numb
 export class News {
   readonly #own = new Map<string, Piece>()
   readonly #relayed = new Map<string, Piece>()
-  /** Pieces that nobody was told yet: most often there is none, and nothing needs to be searched. */
+  /** Pieces that nobody was told yet: most often none, and nothing needs to be searched. */
   #fresh = 0
 
   get own(): number {
