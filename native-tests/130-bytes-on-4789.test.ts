@@ -135,6 +135,7 @@ lab.test('an outer UDP checksum of zero is sent when so configured, and always t
   await lab.sh('node1', "echo '  udpChecksum: false' >>/etc/tapmesh/tapmesh.yaml")
   await lab.daemon('node1', 'restart')
   t.equal((await lab.status('node1')).underlay.udpChecksum, false)
+  await untilReached(lab, A, B)
   const capture = await tcpdump(lab, 'node2', 'eth1', 'udp port 4789')
   t.equal((await ping(lab, A, B, ...FOUR_PINGS)).received, 4)
   const rows = await capture.decode(['ip.src', 'udp.checksum'], 'icmp', ...CHECK)
