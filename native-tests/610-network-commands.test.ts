@@ -53,6 +53,12 @@ lab.test('B3: eth0 of a task has MTU 1450, lo 65536', async t => {
   t.match(links, / lo: .* mtu 65536 /)
 })
 
+lab.test('B5: eth0 is a TAP, and so stands without the @ifN of a veth', async t => {
+  t.match(await lab.sh('node1', 'ip -n tm-bare-node1 -o link show eth0'),
+    /^\d+: eth0: <[^>]*\bUP\b[^>]*LOWER_UP[^>]*> /)
+  t.match(await lab.sh('node1', 'ip -n tm-bare-node1 -d -o link show eth0'), / tun type tap /)
+})
+
 lab.test('B4: the MAC of an address is 02:42 and its four octets', async t => {
   const { endpoints: [endpoint] } = await lab.task('node2', 'bare-node2')
   const octets = endpoint!.address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))

@@ -5,7 +5,9 @@ import { tokenOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'
 
-const lab = useLab({ nodes: 3, peers: 'none' })
+const IDENTITY_FILES = ['ca.crt', 'ca.key', 'cluster.json', 'keyring', 'node.crt', 'node.key']
+
+const lab = useLab({ nodes: 3, peers: 'none', needs: { tools: ['openssl'] } })
 
 lab.test('A6: info says that the swarm is inactive before init', async t => {
   t.match(await lab.tapmesh('node1', 'info'), /\n Swarm: inactive\n/)
@@ -24,6 +26,16 @@ lab.test('A2: join-token -q prints only the token', async t => {
   const token = await lab.tapmesh('node1', 'join-token', '-q', 'worker')
   t.match(token, /^TMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$/)
   t.equal(token, await tokenOf(lab, 'node1', 'worker'))
+})
+
+lab.test('A8: after init there are an authority, a certificate, gossip keys and tokens', async t => {
+  t.same((await lab.sh('node1', 'ls /var/lib/tapmesh/identity')).trim().split('\n').sort(),
+    IDENTITY_FILES)
+  t.match(await lab.sh('node1', 'openssl verify -CAfile /var/lib/tapmesh/identity/ca.crt '
+    + '/var/lib/tapmesh/identity/node.crt'), /: OK/)
+  for (const role of ['worker', 'manager'] as const) {
+    t.match(await tokenOf(lab, 'node1', role), /^TMTKN-1-/)
+  }
 })
 
 lab.test('A1, A3: two nodes join, and the first is the manager', async t => {

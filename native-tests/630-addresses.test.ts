@@ -1,8 +1,12 @@
 // Addresses without a central store: nodes ask at once, halves of a split give each their own, a
 // full subnet says so, and no network lies where a route of any node is.
 // May run beside another test.
+import { formatIpv4, parseCidr } from '../src/base/text.ts'
+import type { NodeFact } from '../src/cluster/services/facts.ts'
+import { allocatorOf, shareOf } from '../src/cluster/services/lease-share.ts'
 import { cut, nodesOf, rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
+import { ping } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const TASKS = 30
@@ -10,7 +14,7 @@ const SPLIT_TASKS = 10
 const REST_SECONDS = 2
 const SETTLED_MS = 10_000
 
-const lab = useLab({ nodes: 3, peers: 'cluster', needs: { tools: ['nft', 'curl', 'ip'] } })
+const lab = useLab({ nodes: 3, peers: 'cluster', needs: { tools: ['nft', 'curl', 'ip', 'ping'] } })
 
 type Endpoint = { network: string; address: string; task: string }
 
@@ -31,6 +35,33 @@ async function hostsOf(node: string, network: string): Promise<number[]> {
   return (await rowsOf(lab, node, 'endpoint')).filter(row => !row.deleted && !row.hidden)
     .map(row => row.value as Endpoint).filter(row => row.network === id)
     .map(row => Number(row.address.split('.')[3])).sort((a, b) => a - b)
+}
+
+type Clash = Readonly<{ address: string; other: string; early: string; late: string }>
+
+/**
+ * An address that both sides of a split without node3 may give: the early one because it has not
+ * noticed yet, the late one because its share has it. And `other`, which its share has not.
+ */
+async function clashOf(networkName: string): Promise<Clash> {
+  const { networks } = await lab.status('node1')
+  const { id, subnet } = networks.find(({ name }) => name === networkName)!
+  const nodes = (await nodesOf(lab, 'node1')).map((node): NodeFact =>
+    ({ id: node.id, name: node.name, role: node.role, isAlive: true, availability: 'active',
+      labels: {} }))
+  const node3 = nodes.find(({ name }) => name === 'node3')!
+  const isEarly3 = allocatorOf(id, nodes) === node3.id
+  const lateOnes = nodes.filter(node => (node !== node3) === isEarly3)
+  const share = shareOf(id, parseCidr(subnet), nodes.map(node => node.id),
+    allocatorOf(id, lateOnes)!)
+  const { last } = parseCidr(subnet)
+  const of = (isShared: boolean): string => {
+    let address = last - 1
+    while (share(address) !== isShared) address -= 1
+    return formatIpv4(address)
+  }
+  return { address: of(true), other: of(false), early: isEarly3 ? 'node3' : 'node1',
+    late: isEarly3 ? 'node1' : 'node3' }
 }
 
 const distinct = (hosts: readonly number[]): boolean => new Set(hosts).size === hosts.length
@@ -64,10 +95,14 @@ lab.test('a daemon that starts again has what it had', async t => {
   t.same(await hostsOf('node3', 'many'), before)
 })
 
+let clash: Clash
+
 lab.test('both sides of a split give addresses, and none twice', async t => {
   await lab.tapmesh('node1', 'network', 'create', 'split')
   await untilEqual(lab)
+  clash = await clashOf('split')
   await cut(lab, 'node3', true)
+  await lab.bareTask(clash.early, 'early', `split,ip=${clash.address}`)
   await until('both sides see it', async () => {
     const seen = await Promise.all(['node1', 'node3'].map(node => nodesOf(lab, node)))
     return seen.every(nodes => nodes.some(node => node.status === 'Down'))
@@ -75,12 +110,42 @@ lab.test('both sides of a split give addresses, and none twice', async t => {
   const sides = ['node1', 'node3']
   await Promise.all(sides.map(node => runMany(node, `s-${node}`, 'split', SPLIT_TASKS)))
   const halves = await Promise.all(sides.map(node => hostsOf(node, 'split')))
-  t.same(halves.map(hosts => hosts.length), [SPLIT_TASKS, SPLIT_TASKS])
+  t.equal(halves.flat().length, 2 * SPLIT_TASKS + 1)
   t.ok(distinct(halves.flat()), JSON.stringify(halves))
+  const answer = await lab.run(clash.late, 'tapmesh', 'run', '-d', '--network',
+    `split,ip=${clash.other}`)
+  t.equal(answer.code, 1)
+  t.match(answer.stderr, /may not be given while a manager is missing/)
+  // Between the cut and its discovery the other side has given this one.
+  await lab.runTask(clash.late, 'late', `split,ip=${clash.address}`, 'sleep', '10000')
   await cut(lab, 'node3', false)
   await untilWhole(lab, lab.nodes, 60_000)
   await untilEqual(lab)
-  t.same(await hostsOf('node2', 'split'), halves.flat().sort((a, b) => a - b), 'nobody has moved')
+  const after = await hostsOf('node2', 'split')
+  t.ok(distinct(after), JSON.stringify(after))
+  t.equal(after.length, 2 * SPLIT_TASKS + 2)
+  t.same(after.filter(host => halves.flat().includes(host)), halves.flat().sort((a, b) => a - b),
+    'nobody else has moved')
+})
+
+lab.test('after a split the younger of two with one address moves, while its task runs', async t => {
+  const { address, early, late } = clash
+  const moved = await until('it has moved', async () => {
+    const task = await lab.task(late, 'late')
+    return task.endpoints[0]!.address !== address && task
+  })
+  t.equal((await lab.task(early, 'early')).endpoints[0]!.address, address)
+  t.equal(moved.state, 'running')
+  const [{ address: next, mac }] = moved.endpoints as [typeof moved.endpoints[number]]
+  const device = await until('its device has the new address', async () => {
+    const text = await lab.out(`${late}/late`, 'ip', '-o', 'address', 'show', 'eth0')
+    return text.includes(` ${next}/`) && text
+  })
+  t.notMatch(device, ` ${address}/`)
+  t.match(await lab.out(`${late}/late`, 'ip', '-o', 'link', 'show', 'eth0'), mac)
+  const { received, text } = await ping(lab, `${early}/early`, next, '-c1', '-W5')
+  t.equal(received, 1, text)
+  t.match(await lab.log(late), /another holder had this address before; the task has a new one/)
 })
 
 lab.test('a full subnet says so, and has room when an address has rested', async t => {

@@ -34,8 +34,14 @@ export class ReplayWindow {
   }
 
   #moveTo(number: number): void {
+    const from = (this.#highest + 1) % REPLAY_WINDOW
+    const end = number % REPLAY_WINDOW + 1
     if (number - this.#highest >= REPLAY_WINDOW) this.#seen.fill(0)
-    else for (let i = this.#highest + 1; i <= number; i += 1) this.#seen[i % REPLAY_WINDOW] = 0
+    else if (from < end) this.#seen.fill(0, from, end)
+    else {
+      this.#seen.fill(0, from)
+      this.#seen.fill(0, 0, end)
+    }
     this.#highest = number
   }
 }

@@ -30,7 +30,7 @@ export function encodeOwnerEpoch({ epoch, isActive }: OwnerEpoch): Uint8Array {
 export function decodeOwnerEpoch(row: Row): OwnerEpoch | null {
   const { value } = row
   if (value === null || value.length !== OCTETS || value[0]! > LEFT) return null
-  const epoch = new DataView(value.buffer, value.byteOffset).getUint32(1)
+  const epoch = value[1]! * 2 ** 24 + (value[2]! << 16 | value[3]! << 8 | value[4]!)
   return { epoch, isActive: value[0] === ACTIVE }
 }
 
