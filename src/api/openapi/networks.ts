@@ -28,6 +28,9 @@ export const networkShape = shapeOf<NetworkView>('Network')(z.strictObject({
     node: z.string(), id: z.string(), address: z.string().describe('Of its VTEP'),
   })).describe('Nodes of the cluster that have endpoints in it'),
   vteps: z.array(z.string()),
+  lacks: z.array(z.strictObject({
+    holder: z.string().describe('"web.3", "a task of node2"'), reason: z.string(),
+  })).optional().describe('Who is to have an address in it and has none; not in lists'),
 }))
 
 export const networkServiceShape = shapeOf<NetworkServiceView>('NetworkService')(z.strictObject({
