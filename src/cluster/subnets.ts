@@ -29,6 +29,8 @@ export const REASON_LETTERS_MAX = 80
 export const VNI_MAX = 0xffffff
 /** Kept for the ingress network, as Docker Swarm does. */
 export const VNI_INGRESS = 4096
+export const INGRESS_NETWORK = 'ingress'
+const INGRESS_SUBNET = '10.0.0.0/24'
 const VNI_FIRST = 4097
 
 /** Where no host can have an address: RFC 6890 section 2.2.2, RFC 5771. */
@@ -95,6 +97,15 @@ export function checkSubnet(subnet: string, taken: readonly Taken[]): void {
   if (obstacle === undefined) return
   const { reason } = obstacle
   throw new ConflictError(`subnet ${subnet} overlaps ${reason}; choose another`, { subnet, reason })
+}
+
+/** Swarm's own for the ingress network, or where that is taken another one. */
+export function chooseIngressSubnet(taken: readonly Taken[]): ChosenSubnet {
+  const cidr = parseCidr(INGRESS_SUBNET)
+  const obstacle = obstaclesOf(taken).find(one => cidrsOverlap(one.cidr, cidr))
+  if (obstacle === undefined) return { subnet: INGRESS_SUBNET, skipped: [] }
+  const { subnet, skipped } = chooseSubnet(taken)
+  return { subnet, skipped: [{ subnet: INGRESS_SUBNET, reason: obstacle.reason }, ...skipped] }
 }
 
 /** The first free one from 4097 upwards. @throws LimitError when all are taken */

@@ -14,6 +14,7 @@ function directory(services: readonly { id: string; vip?: string | null; tasks?:
   weights?: Record<string, number> }[], id = 'net'): DirectoryNetwork[] {
   return [{ id, name: id, tasks: [], services: services.map(one => ({
     name: one.id, aliases: [], endpointMode: 'vip', scheduler: 'wrr', weights: one.weights ?? {},
+    ports: [],
     id: one.id, vip: one.vip === undefined ? '10.0.1.100' : one.vip, tasks: one.tasks ?? [],
   })) }]
 }

@@ -2,9 +2,11 @@
 // networks, and each backend a number, which they keep as long as they are there.
 import { parseIpv4, tryIpv4 } from '../base/text.ts'
 import type { DirectoryNetwork, DirectoryService } from '../cluster/services/directory.ts'
+import type { PublishedPort } from '../cluster/services/rows.ts'
 import { BACKENDS_MAX } from '../path/flow-memory.ts'
-import type { BackendRow, ServiceRow } from '../path/image-rows.ts'
+import type { BackendRow, PublishedRow, ServiceRow } from '../path/image-rows.ts'
 import { SERVICES_MAX } from '../path/service-image.ts'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 
 /** The first mark, as Docker counts them: 0x100. A mark is not given again by this daemon. */
 export const FIRST_MARK = 256
@@ -14,6 +16,17 @@ export type Balanced = Readonly<{
   row: ServiceRow
   networkId: string
   service: DirectoryService
+  /** Those of the host that lead to it. */
+  ports: readonly PublishedPort[]
+}>
+
+/** The network of published ports, and this node, to whose tasks those of mode "host" lead. */
+export type IngressPlace = Readonly<{ network: string; node: string }>
+
+/** A service that is wanted in a network; of one whose ports are of mode "host" a second time. */
+type Wanted = Pick<Balanced, 'networkId' | 'service' | 'ports'> & Readonly<{
+  key: string
+  vip: string | null
 }>
 
 export class Balancing {
@@ -41,34 +54,42 @@ export class Balancing {
    * @param indexes of networks in the table image, by id; services of others are left out
    */
   rows(directory: readonly DirectoryNetwork[], indexes: ReadonlyMap<string, number>,
-  ): ServiceRow[] {
+    ingress?: IngressPlace): ServiceRow[] {
     this.#leftOut = 0
     const known = new Map(this.#all.map(({ row }) => [row.mark, row]))
-    const wanted = directory.flatMap(network => network.services
-      .filter(({ vip }) => vip !== null && tryIpv4(vip) >= 0 && indexes.has(network.id))
-      .map(service => ({ network, service })))
+    const wanted = directory.filter(({ id }) => indexes.has(id))
+      .flatMap(network => wantedIn(network, ingress))
     this.#leftOut += Math.max(0, wanted.length - SERVICES_MAX)
-    this.#forget(new Set(wanted.flatMap(({ network, service }) =>
-      service.tasks.map(({ address }) => backendKey(network.id, service.id, address)))))
-    this.#all = wanted.slice(0, SERVICES_MAX).map(({ network, service }) => {
-      const row = this.#rowOf(network.id, indexes.get(network.id)!, service)
+    this.#forget(new Set(wanted.flatMap(({ key, service }) =>
+      service.tasks.map(({ address }) => `${key} ${address}`))))
+    this.#all = wanted.slice(0, SERVICES_MAX).map(({ networkId, service, ports, ...rest }) => {
+      const row = this.#rowOf(service, indexes.get(networkId)!, rest)
       const before = known.get(row.mark)
       const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(row)
-      return { row: isSame ? before : row, networkId: network.id, service }
+      return { row: isSame ? before : row, networkId, service, ports }
     })
     return this.#all.map(({ row }) => row)
   }
 
-  #rowOf(networkId: string, network: number, service: DirectoryService): ServiceRow {
-    const { id, scheduler, tasks, vip, weights } = service
+  /** Where ports of the host lead to; as of the last rows(). */
+  published(): PublishedRow[] {
+    return this.#all.flatMap(({ ports, row }) => ports.map(port => ({
+      protocol: port.protocol === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP, port: port.published,
+      mark: row.mark, target: port.target,
+      isPreserving: port.mode === 'host' || port.source === 'preserve',
+    })))
+  }
+
+  #rowOf({ scheduler, tasks, weights }: DirectoryService, network: number,
+    { key, vip }: Pick<Wanted, 'key' | 'vip'>): ServiceRow {
     const backends = tasks.flatMap((task): BackendRow[] => {
-      const number = this.#idOf(backendKey(networkId, id, task.address))
+      const number = this.#idOf(`${key} ${task.address}`)
       if (number < 0) return []
       const weight = task.isTaking ? weights[task.slot] ?? 1 : 0
       return [{ id: number, address: parseIpv4(task.address), weight }]
     })
-    return { mark: this.#markOf(`${networkId} ${id}`), network, address: parseIpv4(vip!), scheduler,
-      backends }
+    return { mark: this.#markOf(key), network, scheduler, backends,
+      address: vip === null ? null : parseIpv4(vip) }
   }
 
   #markOf(key: string): number {
@@ -98,6 +119,21 @@ export class Balancing {
   }
 }
 
-function backendKey(network: string, service: string, address: string): string {
-  return `${network} ${service} ${address}`
+function wantedIn({ id: networkId, services }: DirectoryNetwork, ingress?: IngressPlace): Wanted[] {
+  const isIngress = networkId === ingress?.network
+  return services.flatMap((service): Wanted[] => {
+    const { vip } = service
+    const key = `${networkId} ${service.id}`
+    const portsOf = (mode: PublishedPort['mode']): PublishedPort[] =>
+      isIngress ? service.ports.filter(port => port.mode === mode) : []
+    const [everywhere, onHost] = [portsOf('ingress'), portsOf('host')]
+    // Nobody calls an address there that no port leads to.
+    const isCalled = vip !== null && tryIpv4(vip) >= 0 && (!isIngress || everywhere.length > 0)
+    const here = service.tasks.filter(({ node }) => node === ingress?.node)
+    return [
+      ...isCalled ? [{ key, networkId, service, vip, ports: everywhere }] : [],
+      ...onHost.length === 0 ? [] : [{ key: `${key} here`, networkId, vip: null, ports: onHost,
+        service: { ...service, tasks: here } }],
+    ]
+  })
 }

@@ -1,14 +1,29 @@
 // From what the daemon knows to the rows of a table image. The only place that knows both.
 import { linkLocalWords, parseIpv4, parseMac } from '../base/text.ts'
 import { MEMBERS_MAX } from '../path/image.ts'
-import type { ImageRows, MemberRow, PortRow, ServiceRow } from '../path/image-rows.ts'
+import type {
+  ImageRows, MemberRow, PortRow, PublishedRow, ServiceRow,
+} from '../path/image-rows.ts'
 import { FDB_NETWORK_MAX } from '../path/learned.ts'
 import { clusterImageRows, type ClusterRows, type LeftOut } from './cluster-rows.ts'
-import type { State, TaskRecord, EndpointRecord, VtepRecord, NetworkRecord } from './state.ts'
+import { VNI_INGRESS } from '../cluster/subnets.ts'
+import type { State, EndpointRecord, VtepRecord, NetworkRecord } from './state.ts'
 
 export type CompiledRows = ImageRows & { leftOut: LeftOut }
 
 const NO_CLUSTER: ClusterRows = { networks: new Set(), members: [], endpoints: [] }
+
+/** This node in the network of published ports: the way to its host. */
+export type HostEndpoint = Pick<EndpointRecord, 'portId' | 'slot' | 'network' | 'address' | 'mac'>
+
+export type BalancedRows = Readonly<{
+  services: readonly ServiceRow[]
+  published: readonly PublishedRow[]
+  /** null while nothing is published. */
+  host: HostEndpoint | null
+}>
+
+const NOTHING: BalancedRows = { services: [], published: [], host: null }
 
 /** Networks by id, as rows of a table image name them. */
 export function networkIndexes(state: State): Map<string, number> {
@@ -18,17 +33,25 @@ export function networkIndexes(state: State): Map<string, number> {
 /**
  * @param fds       descriptors of the TAPs that are held, by port id; other endpoints are left out
  * @param cluster   what the other nodes have told; the networks that it names are strict
- * @param services  what is balanced
+ * @param balanced  services, and how the host leads to them
  */
 export function compileRows(state: State, fds: ReadonlyMap<number, number>, generation: number,
-  cluster: ClusterRows = NO_CLUSTER, services: readonly ServiceRow[] = []): CompiledRows {
+  cluster: ClusterRows = NO_CLUSTER, balanced = NOTHING): CompiledRows {
+  const { host, published, services } = balanced
   const indexes = networkIndexes(state)
-  const ports = state.tasks.flatMap(task => task.endpoints.flatMap(endpoint => {
+  const ingress = state.networks.findIndex(({ vni }) => vni === VNI_INGRESS)
+  const portOf = (endpoint: HostEndpoint, promiscuous: boolean, isHost = false): PortRow[] => {
     const fd = fds.get(endpoint.portId)
     const network = indexes.get(endpoint.network)
-    return fd === undefined || network === undefined ? []
-      : [portRow(task, endpoint, fd, network)]
-  }))
+    if (fd === undefined || network === undefined) return []
+    const role = isHost ? 'host' : network === ingress ? 'published' : undefined
+    return [portRow({ ...endpoint, promiscuous, fd, network, role })]
+  }
+  const ports = [
+    ...state.tasks.flatMap(task => task.endpoints.flatMap(endpoint =>
+      portOf(endpoint, task.promiscuous))),
+    ...host === null ? [] : portOf(host, false, true),
+  ]
   const portCounts = new Map<number, number>()
   for (const { network } of ports) portCounts.set(network, (portCounts.get(network) ?? 0) + 1)
   const named = namedMembers(state, cluster)
@@ -43,15 +66,18 @@ export function compileRows(state: State, fds: ReadonlyMap<number, number>, gene
       learnedMax: FDB_NETWORK_MAX - (portCounts.get(n) ?? 0),
       strict: cluster.networks.has(network.id),
       gateway: parseIpv4(network.gateway),
+      isIngress: n === ingress,
     })),
     members: [...named, ...members],
     remotes,
     services,
+    published: [...published],
     leftOut,
   }
 }
 
-function portRow(task: TaskRecord, endpoint: EndpointRecord, fd: number, network: number): PortRow {
+function portRow({ fd, network, promiscuous, role, ...endpoint }: Omit<HostEndpoint, 'network'>
+  & Pick<PortRow, 'fd' | 'network' | 'promiscuous'> & { role: PortRow['role'] }): PortRow {
   const [macHigh, macLow] = parseMac(endpoint.mac)
   return {
     id: endpoint.portId,
@@ -62,7 +88,8 @@ function portRow(task: TaskRecord, endpoint: EndpointRecord, fd: number, network
     macLow,
     address: parseIpv4(endpoint.address),
     linkLocal: linkLocalWords(endpoint.mac),
-    promiscuous: task.promiscuous,
+    promiscuous,
+    ...role === undefined ? {} : { role },
   }
 }
 

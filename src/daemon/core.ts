@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
 import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { VNI_INGRESS } from '../cluster/subnets.ts'
 import { openCgroupRoot } from '../kernel/cgroup.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
@@ -13,7 +14,7 @@ import { Balancing } from './balancing.ts'
 import { clusterDirectory } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { LeftOut } from './cluster-rows.ts'
-import { compileRows, networkIndexes } from './compile.ts'
+import { compileRows, type HostEndpoint, networkIndexes } from './compile.ts'
 import type { Config } from './config.ts'
 import type { Datapath } from './datapath.ts'
 import { DnsServers } from './dns-servers.ts'
@@ -39,6 +40,8 @@ export class Core {
   /** Names for tasks. */
   readonly dns: DnsServers
   readonly balancing = new Balancing()
+  /** The way to the host, while there are published ports; its TAP is one of `taps`. */
+  host: HostEndpoint | null = null
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
   /** Where control groups of tasks are made; null where the kernel or the host has none for us. */
@@ -90,8 +93,12 @@ export class Core {
     const state = { ...this.state, networks: this.networksInUse() }
     const fds = new Map([...this.taps].map(([portId, tap]) => [portId, tap.fds[0]!]))
     const directory = this.link === null ? [] : clusterDirectory(this.link.records)
-    const services = this.balancing.rows(directory, networkIndexes(state))
-    const rows = compileRows(state, fds, this.#generation, this.link?.imageRows(), services)
+    const ingress = state.networks.find(({ vni }) => vni === VNI_INGRESS)
+    const services = this.balancing.rows(directory, networkIndexes(state),
+      this.link === null || ingress === undefined ? undefined
+        : { network: ingress.id, node: this.link.nodeId })
+    const rows = compileRows(state, fds, this.#generation, this.link?.imageRows(),
+      { services, published: this.balancing.published(), host: this.host })
     this.#tellLeftOut({ ...rows.leftOut, services: this.balancing.leftOut })
     const workers = Array.from({ length: this.datapath.workers }, (_, worker) => worker)
     this.datapath.publish(workers.map(worker => buildImage({ ...rows, seed: this.#seed,
@@ -128,6 +135,7 @@ export class Core {
   nextPort(planned: readonly EndpointRecord[]): { portId: number; slot: number } {
     const endpoints = [...this.state.tasks.flatMap(task => task.endpoints), ...planned]
     const used = new Set(endpoints.map(endpoint => endpoint.slot))
+    if (this.host !== null) used.add(this.host.slot)
     for (let slot = 0; slot < PORTS_MAX; slot++) {
       if (used.has(slot)) continue
       const portId = this.state.nextPortId

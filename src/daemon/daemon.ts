@@ -19,6 +19,7 @@ import { Core } from './core.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { HostSubnets } from './host-subnets.ts'
+import { Ingress } from './ingress.ts'
 import { Leases } from './leases.ts'
 import { Networks } from './networks.ts'
 import type { OnPortDead } from './packet-worker.ts'
@@ -68,6 +69,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const tapKind = probeTapKind(config)
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
+  let ingress: Ingress | undefined
   let core: Core | undefined
   const onPortDead: OnPortDead = ({ worker, portId, fd, errno }) => {
     // Of several workers each tells of the same device; it may have been made anew since.
@@ -76,6 +78,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     core.taps.delete(portId)
     core.publish() // the workers close it
     reconciler?.soon()
+    ingress?.look()
   }
   const tunnel = await Tunnel.open({ config, tapKind, onPortDead }, underlay)
   core = new Core({ config, log, state, tunnel, tapKind })
@@ -85,15 +88,18 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   await changes.run(() => takeUp(core, tasks))
   const version = readVersion()
   const leases = new Leases(core, networks, changes, systemClock)
-  const { cluster, agent } = makeCluster({ core, networks, tasks, changes, leases, host, version })
+  ingress = new Ingress({ core, host, changes, log })
+  const { cluster, agent } = makeCluster({ core, networks, tasks, changes, leases, host, ingress,
+    version })
   await stoppingOn(cluster.start(), tunnel)
   reconciler = new Reconciler(core, tasks, changes)
   reconciler.start()
+  ingress.start()
   log.info({ underlay: underlay.address, device: underlay.device, port: config.underlay.port },
     'daemon ready')
   const control = makeControl({
     core, cluster, desk: leases.desk, networks, tasks, changes, version, startedAt: wallNow(),
-    vteps: new Vteps(core), services: makeServices(core, tasks, version),
+    vteps: new Vteps(core), services: makeServices({ core, ingress, networks, tasks, version }),
     attachments: new Attachments(core, networks, tasks),
   })
   return {
@@ -105,6 +111,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
       reconciler.stop()
       agent.stop()
       leases.close()
+      await ingress.stop()
       await cluster.stop()
       await changes.close(() => tunnel.stop())
       core.dns.close()
@@ -114,8 +121,10 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   }
 }
 
-function makeServices(core: Core, tasks: Tasks, version: string): Services {
-  return new Services({ core, clock: systemClock, version, readLog: makeLogReader(tasks) })
+function makeServices({ core, ingress, networks, tasks, version }:
+Pick<ClusterParts, 'core' | 'ingress' | 'networks' | 'tasks' | 'version'>): Services {
+  return new Services({ core, clock: systemClock, version, readLog: makeLogReader(tasks),
+    makeIngress: () => networks.makeIngress(), hostPorts: ingress.ports })
 }
 
 function wallNow(): string {
@@ -129,20 +138,21 @@ type ClusterParts = Readonly<{
   changes: Exclusive
   leases: Leases
   host: Rtnetlink
+  ingress: Ingress
   version: string
 }>
 
 /** The cluster, and who follows its rows. */
-function makeCluster({ changes, core, host, leases, networks, tasks, version }: ClusterParts,
-): { cluster: Cluster; agent: ServiceAgent } {
+function makeCluster({ changes, core, host, ingress, leases, networks, tasks, version }:
+ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
   const { log } = core
   const subnets = new HostSubnets(core, host)
   const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
   const cluster = new Cluster({
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
     version, followers: [() => leases.follow(), link => agent.follow(link),
-      link => subnets.follow(link)],
-    leavers: [() => agent.leave()],
+      link => subnets.follow(link), () => ingress.follow()],
+    leavers: [() => agent.leave(), () => ingress.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
     readLog: makeLogReader(tasks),
   })

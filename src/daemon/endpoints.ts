@@ -2,6 +2,7 @@
 // Each step looks first and changes only what differs, so all of it can be done again at any time.
 import { KernelError } from '../base/errors.ts'
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
+import { VNI_INGRESS } from '../cluster/subnets.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { type TapFeatures, tapOffload } from '../kernel/features.ts'
 import { deleteLink, linkByName, setLink } from '../kernel/netlink/link.ts'
@@ -10,6 +11,7 @@ import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { deleteNetns, withNetns } from '../kernel/netns.ts'
 import { readSysctl, writeSysctl } from '../kernel/sysctl.ts'
 import { makeTap, type Tap, type TapSpec } from '../kernel/tap-device.ts'
+import { routeAnswers } from './ingress-task.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 
 /** Beginning of every namespace name of ours, so that people see whose it is. */
@@ -59,6 +61,7 @@ export async function configureEndpoint(netns: string, endpoint: EndpointRecord,
     await setAddress(rt, link.index, `${endpoint.address}/${prefix}`)
     if (!hasIpv6) return
     await setAddress(rt, link.index, `${linkLocalOfMac(endpoint.mac)}/64`, { noDad: true })
+    if (network.vni === VNI_INGRESS) await routeAnswers(rt, link.index, endpoint, network)
   })
 }
 

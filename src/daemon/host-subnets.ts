@@ -11,6 +11,7 @@ import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { Core } from './core.ts'
+import { INGRESS_DEVICE } from './ingress-device.ts'
 import { encodeRow, nodeKey, TABLE_SUBNETS } from './shared-rows.ts'
 
 /** How often the routes of this machine are looked at. */
@@ -19,10 +20,13 @@ export const SUBNETS_LOOK_MS = 10_000
 /** What this machine uses: its addresses and routes, each with the reason. */
 export async function hostSubnets(host: Rtnetlink): Promise<Taken[]> {
   const names = new Map((await links(host)).map(link => [link.index, link.name]))
+  const isIngress = (device: number | null): boolean =>
+    device !== null && names.get(device) === INGRESS_DEVICE
   const found = (await addresses(host)).filter(one => !one.address.includes(':'))
   const hostAddresses = found.map(one =>
     takenByAddress(`${one.address}/${one.prefix}`, names.get(one.index) ?? 'a device'))
-  const hostRoutes = (await routes(host)).map(route => takenByRoute(route.destination,
+  const all = (await routes(host)).filter(({ device }) => !isIngress(device))
+  const hostRoutes = all.map(route => takenByRoute(route.destination,
     route.device === null ? null : names.get(route.device) ?? null))
   return [...hostAddresses, ...hostRoutes]
 }

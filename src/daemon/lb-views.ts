@@ -22,17 +22,21 @@ export type BalancedView = {
   mark: number
   service: string
   network: string
+  /** Empty: published ports of mode "host" lead to it, and nothing else. */
   vip: string
   scheduler: Scheduler
   backends: BackendView[]
 }
 
 export type LbRuleView = {
-  /** "vip": what is sent to this address of this network */
-  kind: 'vip'
+  /**
+   * "vip": what is sent to this address of this network; "published": what comes to the host, by
+   * whichever of its addresses
+   */
+  kind: 'vip' | 'published'
   network: string
   address: string
-  /** "tcp,udp" and all ports */
+  /** "tcp,udp" and all ports, or one of each */
   protocols: string
   ports: string
   mark: number

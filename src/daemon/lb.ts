@@ -7,17 +7,28 @@ import { type FlowRow, flowsInUse, flowsOfBackend, makeFlowRows } from '../path/
 import { PROTOCOL_TCP } from '../wire/ipv4.ts'
 import type { Balanced } from './balancing.ts'
 import type { Core } from './core.ts'
-import type { BackendView, BalancedView, FlowsView, FlowView, LbControl } from './lb-views.ts'
+import type {
+  BackendView, BalancedView, FlowsView, FlowView, LbControl, LbRuleView,
+} from './lb-views.ts'
 
 export function makeLb(core: Core): LbControl {
   return {
-    services: () => core.balancing.all.map(one => balancedView(core, one)),
-    rules: () => core.balancing.all.map(({ row, networkId, service }) => ({
-      kind: 'vip', network: networkName(core, networkId), address: addressText(row.address),
-      protocols: 'tcp,udp', ports: 'all', mark: row.mark, service: service.name,
-    })),
+    services: () => core.balancing.all.map(one => balancedView(core, one))
+      .sort((a, b) => a.mark - b.mark),
+    rules: () => core.balancing.all.flatMap(one => rulesOf(core, one))
+      .sort((a, b) => a.mark - b.mark),
     flows: (service, most) => flowsOf(core, service, most),
   }
+}
+
+function rulesOf(core: Core, { row, networkId, service, ports }: Balanced): LbRuleView[] {
+  const rest = { network: networkName(core, networkId), mark: row.mark, service: service.name }
+  return [
+    ...ports.map(({ protocol, published }): LbRuleView => ({ kind: 'published', address: '*',
+      protocols: protocol, ports: String(published), ...rest })),
+    ...row.address === null ? [] : [{ kind: 'vip' as const, address: formatIpv4(row.address),
+      protocols: 'tcp,udp', ports: 'all', ...rest }],
+  ]
 }
 
 function balancedView(core: Core, { row, networkId, service }: Balanced): BalancedView {

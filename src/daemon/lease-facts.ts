@@ -107,14 +107,7 @@ function wantingOf(records: ClusterRecords, nodes: readonly NodeFact[]): Wanting
     const { createdAt } = records.services.get(id)!
     const own = spec.task.networks.map(network => network.id)
     const slots = leaseSlots(service, nodes, tasks.get(id) ?? [], records.rollouts.get(id))
-    const isPublished = spec.ports.some(port => port.mode === 'ingress')
-    const hasVip = spec.endpointMode === 'vip'
-    const wanting = [{ id, createdAt, networks: own, hasVip, slots }]
-    // On the ingress network it has an address of its own, and its tasks have none.
-    if (isPublished) {
-      wanting.push({ id, createdAt, networks: [...nodeNetworks], hasVip, slots: [] })
-    }
-    return wanting
+    return [{ id, createdAt, networks: own, hasVip: spec.endpointMode === 'vip', slots }]
   })
   const requests = [...records.requests.values()]
     .map(({ hidden, key, network, stamp, wanted }) => ({

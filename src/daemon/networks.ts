@@ -2,7 +2,8 @@
 import { deriveSubnet, deriveVni } from '../cluster/derived.ts'
 import { AddressPool } from '../cluster/ipam.ts'
 import {
-  checkSubnet, checkVni, chooseSubnet, nextVni, type Taken, takenByNetwork, VNI_INGRESS,
+  checkSubnet, checkVni, chooseIngressSubnet, chooseSubnet, INGRESS_NETWORK, nextVni, type Taken,
+  takenByNetwork, VNI_INGRESS,
 } from '../cluster/subnets.ts'
 import { type Clock } from '../base/clock.ts'
 import { ConflictError, LimitError, UsageError } from '../base/errors.ts'
@@ -49,6 +50,10 @@ export class Networks {
 
   async create(spec: NetworkSpec): Promise<NetworkView> {
     const { state } = this.#core
+    if (spec.name === INGRESS_NETWORK) {
+      throw new ConflictError(`"${spec.name}" is the network of published ports; it is made with `
+        + 'the first of them, so choose another name', { name: spec.name })
+    }
     if (state.networks.some(network => network.name === spec.name)) {
       throw new ConflictError(`there is a network "${spec.name}" already`, { name: spec.name })
     }
@@ -77,6 +82,17 @@ export class Networks {
     this.#core.log.info({ network: network.name, vni: network.vni, subnet: network.subnet },
       'network created')
     return this.view(network)
+  }
+
+  /** The network of published ports, which the first one of a cluster brings with it. */
+  async makeIngress(): Promise<void> {
+    const { link: cluster, log } = this.#core
+    if (cluster === null || cluster.records.networks.has(networkIdOf(INGRESS_NETWORK))) return
+    const spec = { name: INGRESS_NETWORK, labels: {}, attachable: false, internal: false }
+    const network = await this.#plan(spec, true)
+    cluster.write([{ table: TABLE_NETWORK, key: network.id,
+      value: encodeRow(sharedRow(network, spec)) }])
+    log.info({ network: network.name, subnet: network.subnet }, 'network of published ports made')
   }
 
   remove(which: string): void {
@@ -163,7 +179,7 @@ export class Networks {
     }
   }
 
-  async #plan(spec: NetworkSpec): Promise<NetworkRecord> {
+  async #plan(spec: NetworkSpec, isIngress = false): Promise<NetworkRecord> {
     const { state, underlay } = this.#core
     const taken = await this.#taken()
     const vnis = state.networks.map(network => network.vni)
@@ -181,7 +197,7 @@ export class Networks {
       checkVni(spec.vni, state.networks.map(({ vni, name }) => ({ vni, network: name })))
     }
     if (spec.subnet !== undefined) checkSubnet(spec.subnet, taken)
-    const choice = spec.subnet === undefined
+    const choice = isIngress ? chooseIngressSubnet(taken) : spec.subnet === undefined
       ? derived ? deriveSubnet(spec.name, taken) : chooseSubnet(taken)
       : { subnet: formatCidr(parseCidr(spec.subnet)), skipped: [] }
     return {
@@ -191,7 +207,7 @@ export class Networks {
       createdAt: new Date(this.#clock.wallMs()).toISOString(),
       subnet: choice.subnet,
       gateway: gatewayOf(choice.subnet, spec.gateway),
-      vni: spec.vni
+      vni: isIngress ? VNI_INGRESS : spec.vni
         ?? (derived ? deriveVni(spec.name, vni => vnis.includes(vni)) : nextVni(vnis)),
       mtu,
       labels: spec.labels,

@@ -6,8 +6,10 @@ import { parseConstraint } from '../cluster/services/constraints.ts'
 import {
   REPLICAS_MAX, SERVICE_NAME_MAX, serviceIdOf, serviceSpec, type ServiceSpec, type TaskTemplate,
 } from '../cluster/services/rows.ts'
+import { INGRESS_NETWORK } from '../cluster/subnets.ts'
 import { planPorts } from './service-ports.ts'
 import type { AttachmentInput, PortInput, ServiceChange, ServiceInput } from './service-views.ts'
+import { networkIdOf } from './shared-rows.ts'
 
 /** Of a task: the kernel's devices are eth0 to eth7. */
 export const SERVICE_NETWORKS_MAX = 8
@@ -120,7 +122,8 @@ function checked(draft: Draft, facts: PlanFacts): ServiceSpec {
       { replicas })
   }
   for (const constraint of task.constraints) checkConstraint(constraint)
-  checkNetworks(name, task)
+  const networks = withIngress(task, draft.ports)
+  checkNetworks(name, networks)
   if (endpointMode === 'dnsrr' && draft.ports.some(port => port.mode === 'ingress')) {
     throw new ConflictError('a port that every node publishes leads to the VIP, and with '
       + '--endpoint-mode dnsrr there is none; publish it as host,PORT:TARGET', { name })
@@ -132,11 +135,19 @@ function checked(draft: Draft, facts: PlanFacts): ServiceSpec {
     throw new UsageError('--rootfs is for --runtime crun: a plain process has the files of the '
       + 'host')
   }
-  return serviceSpec.parse({ ...draft,
+  return serviceSpec.parse({ ...draft, task: { ...task, networks },
     ports: planPorts(serviceIdOf(name), name, draft.ports, facts) })
 }
 
-function checkNetworks(name: string, { networks }: TaskTemplate): void {
+/** Who publishes a port is reached over the network of published ports, after its own. */
+function withIngress({ networks }: TaskTemplate, ports: readonly PortInput[],
+): TaskTemplate['networks'] {
+  const id = networkIdOf(INGRESS_NETWORK)
+  const own = networks.filter(one => one.id !== id)
+  return ports.length === 0 ? own : [...own, { id, aliases: [] }]
+}
+
+function checkNetworks(name: string, networks: TaskTemplate['networks']): void {
   if (networks.length > SERVICE_NETWORKS_MAX) {
     throw new LimitError(`service "${name}" is in ${networks.length} networks; `
       + `${SERVICE_NETWORKS_MAX} are possible`, { name })
@@ -163,7 +174,12 @@ function checkName(name: string): void {
 }
 
 function attachmentOf({ network, aliases }: AttachmentInput, { networks }: PlanFacts) {
-  return { id: findNamed('network', networks, network).id, aliases }
+  const { id } = findNamed('network', networks, network)
+  if (id === networkIdOf(INGRESS_NETWORK)) {
+    throw new UsageError(`network "${network}" is that of published ports; a service comes into it `
+      + 'with --publish', { network })
+  }
+  return { id, aliases }
 }
 
 /** Of two entries for a variable the later one counts. */

@@ -7,6 +7,7 @@ import {
   leaseKey, previousKey, type RolloutRow, type ServiceRow, type ServiceSpec,
 } from '../cluster/services/rows.ts'
 import { isLive } from '../cluster/services/slots.ts'
+import { VNI_INGRESS } from '../cluster/subnets.ts'
 import { nodeFacts, serviceFacts, taskFacts } from './cluster-facts.ts'
 import type { ClusterRecords } from './cluster-records.ts'
 import type { ServiceTaskView, ServiceUpdateView, ServiceView } from './service-views.ts'
@@ -39,7 +40,7 @@ function serviceView(records: ClusterRecords, service: NamedService, plans: read
     createdAt: moment(service.createdAt),
     updatedAt: moment(service.updatedAt),
     previous: records.services.get(previousKey(id))?.spec ?? null,
-    networks: spec.task.networks.map(({ id: network }) =>
+    networks: spec.task.networks.filter(one => !isIngress(records, one.id)).map(({ id: network }) =>
       ({ id: network, name: records.networks.get(network)?.name ?? network })),
     vips: vipsOf(records, id),
     running: tasks.filter(task => task.state === 'running' && task.desired === 'running').length,
@@ -123,7 +124,12 @@ function commandOf({ id, spec, generation }: NamedService, of: number,
   return row.spec.task.command
 }
 
-/** Also the one on the ingress network, which is none of its tasks' own. */
+/** It comes with published ports: nobody has named it. */
+function isIngress({ networks }: ClusterRecords, id: string): boolean {
+  return networks.get(id)?.vni === VNI_INGRESS
+}
+
+/** Also the one on the ingress network. */
 function vipsOf(records: ClusterRecords, service: string): ServiceView['vips'] {
   return [...records.networks].flatMap(([network, { subnet }]) => {
     const lease = records.leases.get(leaseKey(network, { kind: 'vip', service }))

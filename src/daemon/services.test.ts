@@ -15,10 +15,11 @@ import { ClusterRecords } from './cluster-records.ts'
 import type { Config } from './config.ts'
 import type { ServiceInput } from './service-views.ts'
 import { Services } from './services.ts'
-import { encodeRow, TABLE_NETWORK, TABLE_NODE } from './shared-rows.ts'
+import { encodeRow, networkIdOf, TABLE_NETWORK, TABLE_NODE } from './shared-rows.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')
 const WEB = serviceIdOf('web')
+const INGRESS = networkIdOf('ingress')
 const SLOT_1 = leaseKey('net1', { kind: 'slot', service: WEB, slot: '1' })
 
 /** node1 to node3, networks mynet and other, and what is written on node1. */
@@ -45,10 +46,19 @@ function bench(isManager = true) {
     put(TABLE_NETWORK, id, { name, subnet: `10.0.${net}.0/24`, gateway: `10.0.${net}.1`,
       vni: 4096 + net, mtu: null, labels: {}, createdAt: '2026-01-01' })
   }
-  const config = { mesh: { port: 7946 }, underlay: { port: 4789 } } as Config
+  const config = { mesh: { port: 7946 }, underlay: { port: 4789 }, node: { name: 'node1' },
+  } as Config
   const core = { link, config, log: pino({ level: 'silent' }) }
   const parts = { version: '0.1.0', clock: { nowMs: () => 0, wallMs: () => NOW },
-    readLog: async () => null }
+    readLog: async () => null,
+    makeIngress: async () => {
+      put(TABLE_NETWORK, INGRESS, { name: 'ingress', subnet: '10.0.0.0/24', gateway: '10.0.0.1',
+        vni: 4096, mtu: null, labels: {}, createdAt: '2026-01-01' })
+    },
+    hostPorts: { check: ({ published }: { published: number }) => {
+      if (published !== 22) return
+      throw new ConflictError('port 22/tcp is in use on node1 by sshd (pid 1)')
+    } } }
   const services = new Services({ core, ...parts })
   const task = (slot: string, node: string, id: string, row: Partial<ServiceTaskRow> = {},
     hidden = false) => put(TABLE_TASK, `${node}/${id}`, {
@@ -77,8 +87,7 @@ test('a service that is created is a row, and shown as one', async t => {
   const asked = input({ networks: [{ network: 'mynet', aliases: ['www'] }], replicas: 2,
     ports: [port(8080, 80)], env: ['A=1', 'B=2', 'A=3'], constraints: ['node.role==manager'] })
   const { service, pending } = await services.create(asked)
-  t.deepEqual(pending, ['no node answers on 8080/tcp: published ports are kept for the service and '
-    + 'listed, but this version does not serve them'])
+  t.deepEqual(pending, [])
   t.deepEqual(writes[0]!.map(({ table, key, value }) => [table, key, value === null]), [
     [TABLE_SERVICE, WEB, false], [TABLE_SERVICE, previousKey(WEB), true],
     [TABLE_ROLLOUT, WEB, true],
@@ -86,7 +95,8 @@ test('a service that is created is a row, and shown as one', async t => {
   t.like(service, { id: WEB, name: 'web', version: 1, generation: 1, running: 0, wanted: 2,
     createdAt: '2026-01-02T03:04:05.000Z', previous: null, update: null,
     networks: [{ id: 'net1', name: 'mynet' }], vips: [] })
-  t.like(service.spec.task, { env: ['A=3', 'B=2'], networks: [{ id: 'net1', aliases: ['www'] }] })
+  t.like(service.spec.task, { env: ['A=3', 'B=2'],
+    networks: [{ id: 'net1', aliases: ['www'] }, { id: INGRESS, aliases: [] }] })
   put(TABLE_LEASE, leaseKey('net1', { kind: 'vip', service: WEB }), { address: '10.0.1.2' })
   t.deepEqual(services.get('web').vips, [{ network: 'net1', address: '10.0.1.2/24' }])
   t.deepEqual(services.list().map(({ name }) => name), ['web'])
@@ -108,6 +118,8 @@ const refused: [name: string, change: Partial<ServiceInput>, error: Function, li
   ['port taken', { ports: [port(5432, 80)] }, ConflictError,
     /port 5432\/tcp is published by service "db" already/],
   ['port taken by a host\'s', { ports: [port(5432, 80, { mode: 'host' })] }, ConflictError, /"db"/],
+  ['port of a program of the host', { ports: [port(22, 80)] }, ConflictError,
+    /port 22\/tcp is in use on node1 by sshd \(pid 1\)/],
   ['port twice', { ports: [port(80, 80), port(80, 81)] }, ConflictError,
     /port 80\/tcp is published twice/],
   ['the port of the mesh', { ports: [port(7946, 80)] }, ConflictError,

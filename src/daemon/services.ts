@@ -13,6 +13,7 @@ import { VALUE_OCTETS_MAX } from '../cluster/tables/rows.ts'
 import { networkFacts } from './cluster-facts.ts'
 import { type ClusterLink, notInCluster } from './cluster-link.ts'
 import type { Core } from './core.ts'
+import type { IngressPorts } from './ingress-ports.ts'
 import { type LogReader, serviceLogs } from './service-logs.ts'
 import { makeServiceName } from './service-names.ts'
 import { changeService, type PlanFacts, planService, restoreService } from './service-plan.ts'
@@ -31,6 +32,10 @@ type Parts = Readonly<{
   version: string
   /** Of tasks of this node. */
   readLog: LogReader['readLog']
+  /** The network of published ports is there when this settles. */
+  makeIngress: () => Promise<void>
+  /** Ports of this host. */
+  hostPorts: Pick<IngressPorts, 'check'>
 }>
 
 export class Services implements ServiceControl {
@@ -59,9 +64,10 @@ export class Services implements ServiceControl {
 
   async create(input: ServiceInput): Promise<ServiceChanged> {
     const link = this.#managing('create services')
-    const facts = this.#facts(link)
-    const name = input.name ?? makeServiceName(new Set(facts.services.map(one => one.spec.name)))
-    const spec = planService(name, input, facts)
+    const name = input.name
+      ?? makeServiceName(new Set(this.#facts(link).services.map(one => one.spec.name)))
+    await this.#preparePorts(planService(name, input, this.#facts(link)).ports)
+    const spec = planService(name, input, this.#facts(link))
     const id = serviceIdOf(name)
     // A service of this name that went during a split may have left these behind.
     link.write([serviceWrite(id, name, firstVersion(spec, this.#clock.wallMs())),
@@ -70,22 +76,22 @@ export class Services implements ServiceControl {
     this.#core.log.info({ service: name, id }, 'service created')
     const pending = spec.mode === 'replicated' ? [] : awayNodes(link.records, spec)
       .map(node => `${node} is down: its task of ${name} starts when it is back`)
-    return { service: this.get(id), pending: [...pending, ...unserved(spec.ports)] }
+    return { service: this.get(id), pending }
   }
 
   async update(which: string, change: ServiceChange): Promise<ServiceChanged> {
     const link = this.#managing('change services')
     const service = this.#find(which)
+    const { ports } = changeService(service.spec, change, this.#facts(link))
+    await this.#preparePorts(ports.filter(port => !service.spec.ports.some(before =>
+      before.published === port.published && before.protocol === port.protocol)))
     const spec = changeService(service.spec, change, this.#facts(link))
     if (!isDeepStrictEqual(spec, service.spec)) {
       const next = nextVersion(service, spec, this.#clock.wallMs())
       link.write(versionWrites(service, next))
       this.#tell(service, next, 'service updated')
     }
-    const added = spec.ports.filter(port => !service.spec.ports.some(before =>
-      before.published === port.published && before.protocol === port.protocol))
-    return { service: this.get(service.id),
-      pending: [...pendingOf(link, service), ...unserved(added)] }
+    return { service: this.get(service.id), pending: pendingOf(link, service) }
   }
 
   async rollback(which: string): Promise<ServiceChanged> {
@@ -139,6 +145,16 @@ export class Services implements ServiceControl {
     return () => ofService(id)
   }
 
+  /** @throws ConflictError when a program of this node has one of them */
+  async #preparePorts(added: readonly PublishedPort[]): Promise<void> {
+    if (added.length === 0) return
+    const { config } = this.#core
+    for (const port of added) {
+      if (port.mode === 'ingress') this.#parts.hostPorts.check(port, config.node.name)
+    }
+    await this.#parts.makeIngress()
+  }
+
   #facts({ records }: ClusterLink): PlanFacts {
     const { mesh, underlay } = this.#core.config
     const reserved = [`${mesh.port}/tcp`, `${mesh.port}/udp`, `${underlay.port}/udp`]
@@ -168,14 +184,6 @@ export class Services implements ServiceControl {
 function pendingOf({ records }: ClusterLink, { id, name }: NamedService): string[] {
   return awayTasks(records, id).map(({ node, slots }) => `${node} is down: what it has of ${name} `
     + `(${slots.map(slot => `${name}.${slot}`).join(', ')}) follows when it is back`)
-}
-
-/** What `--publish` does not do: docs/LIMITS.md. */
-function unserved(ports: readonly PublishedPort[]): string[] {
-  if (ports.length === 0) return []
-  const names = ports.map(({ published, protocol }) => `${published}/${protocol}`).join(', ')
-  return [`no node answers on ${names}: published ports are kept for the service and listed, but `
-    + 'this version does not serve them']
 }
 
 function versionWrites({ id, name, ...before }: NamedService, next: ServiceRow): Write[] {

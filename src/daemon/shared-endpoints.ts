@@ -7,13 +7,14 @@ import {
   encodeRow, endpointKey, type EndpointRow, ownerOf, TABLE_ENDPOINT,
 } from './shared-rows.ts'
 import type { Core } from './core.ts'
+import { INGRESS_DEVICE } from './ingress-device.ts'
 import { configureEndpoint, dropAddress, netnsOf } from './endpoints.ts'
 import type { Networks } from './networks.ts'
 import type { EndpointRecord, TaskRecord } from './state.ts'
 import { writeTaskFiles } from './task-files.ts'
 
 /** The rows of this node: endpoints in networks of the cluster whose device is held. */
-export function ownRows({ state, taps }: Core): Map<number, EndpointRow> {
+export function ownRows({ host, state, taps }: Core): Map<number, EndpointRow> {
   const shared = new Set(state.networks.filter(one => one.scope === 'swarm').map(one => one.id))
   const rows = new Map<number, EndpointRow>()
   for (const task of state.tasks) {
@@ -25,6 +26,11 @@ export function ownRows({ state, taps }: Core): Map<number, EndpointRow> {
         promiscuous: task.promiscuous,
       })
     }
+  }
+  if (host !== null && shared.has(host.network) && taps.has(host.portId)) {
+    const { network, address, mac } = host
+    rows.set(host.portId, { network, address, mac, task: 'ingress-endpoint', taskId: 'ingress',
+      interface: INGRESS_DEVICE, promiscuous: false })
   }
   return rows
 }

@@ -30,8 +30,8 @@ import {
 import { STATE_IN_MIDDLE, touchFlow, trackForward } from './flow-track.ts'
 import { flowHash, parseFrame } from './frame.ts'
 import {
-  NOWHERE, PLACE_GATEWAY, PLACE_HOST, PORT_NETWORK, STATION_ADDRESS, STATION_KEY, STATION_MAC_LOW,
-  STATION_PLACE,
+  NOWHERE, PLACE_GATEWAY, PLACE_HOST, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, STATION_ADDRESS,
+  STATION_KEY, STATION_MAC_LOW, STATION_PLACE,
 } from './image.ts'
 import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
@@ -101,6 +101,9 @@ function answerToClient(plane: Plane, network: number): void {
   // Where another node was asked, the flow has that node's address: see noteClient().
   const station = findStationByAddress(tables, network, plane.answerSource)
   if (station < 0) {
+    // Its kernel has sent it to the gateway.
+    writeMac(view, frame.at, portWord(tables, tables.hostSlot, PORT_MAC_HIGH),
+      portWord(tables, tables.hostSlot, PORT_MAC_LOW))
     applyAnswer(plane, frame, isPartial(view, frame))
     return deliver(plane, tables.hostSlot, frame)
   }

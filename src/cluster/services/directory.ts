@@ -1,7 +1,7 @@
 // Who is to be found where: the services and tasks of each network with their names and addresses,
 // computed from the rows of this moment and never stored. Names (DNS) and load balancing read it.
 import type { EndpointFact, NetworkFact, ServiceFact, TaskFact } from './facts.ts'
-import { taskName } from './rows.ts'
+import { type PublishedPort, taskName } from './rows.ts'
 
 export type DirectoryTask = Readonly<{
   /** "web.1.<25 digits>", or the name that `tapmesh run` gave */
@@ -27,6 +27,8 @@ export type DirectoryService = Readonly<{
   vip: string | null
   scheduler: ServiceFact['spec']['scheduler']
   weights: ServiceFact['spec']['weights']
+  /** What leads to its tasks from outside. */
+  ports: readonly PublishedPort[]
   /** In service, by slot and then by id: those that run or are about to stop. */
   tasks: readonly DirectoryTask[]
 }>
@@ -91,10 +93,11 @@ function serviceIn(network: string, { id, spec, vips }: ServiceFact, found: read
 ): DirectoryService[] {
   const attachment = spec.task.networks.find(one => one.id === network)
   if (attachment === undefined) return []
-  const { name, endpointMode, scheduler, weights } = spec
+  const { name, endpointMode, ports, scheduler, weights } = spec
   const tasks = found.filter(one => one.service === id).sort(bySlot).map(({ task }) => task)
   const vip = endpointMode === 'vip' ? vips.get(network) ?? null : null
-  return [{ id, name, aliases: attachment.aliases, endpointMode, vip, scheduler, weights, tasks }]
+  return [{ id, name, aliases: attachment.aliases, endpointMode, vip, scheduler, weights, ports,
+    tasks }]
 }
 
 function bySlot(a: Found, b: Found): number {

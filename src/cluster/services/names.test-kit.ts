@@ -14,7 +14,7 @@ export function taskOf(name: string, address: string, isTaking = true): Director
 export function serviceOf(name: string, vip: string | null, tasks: readonly DirectoryTask[],
   parts: Partial<DirectoryService> = {}): DirectoryService {
   return { id: `id-${name}`, name, aliases: [], endpointMode: 'vip', vip, scheduler: 'rr',
-    weights: {}, tasks, ...parts }
+    weights: {}, ports: [], tasks, ...parts }
 }
 
 const whoami = [

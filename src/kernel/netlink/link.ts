@@ -95,7 +95,8 @@ export async function setLink(rt: Rtnetlink, name: string, change: LinkChange): 
   const header = netlink.rt.formatLink({
     index: link.index,
     flags: up ? { up: true } : {},
-    change: up === link.up ? {} : { up: true },
+    // An empty one would mean all flags, those that others have set as well.
+    change: { up: true },
   })
   await sendChange(rt, formatBody(header, attributes), { device: name, ...change })
 }

@@ -1,0 +1,303 @@
+// Published ports, as users meet them: every node answers, whether a task runs there or not; and
+// what a node is made to do for that goes again. The rows E1 to E19 are Docker Swarm's.
+import type { Test } from 'tap'
+import type { BalancedView } from '../src/daemon/lb-views.ts'
+import type { TaskView } from '../src/daemon/views.ts'
+import { untilEqual } from './lib/cluster.ts'
+import { useLab } from './lib/lab.ts'
+import { untilRunning } from './lib/services.ts'
+import { curl } from './lib/traffic.ts'
+import { until } from './lib/wait.ts'
+
+const CONNECTIONS = 300
+const TASKS = 3
+const OCTETS = 100_000
+/** Each datagram is answered with the host's name. */
+const UDP_SERVER = `use Socket; use Sys::Hostname;
+  socket(S, AF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(5300, INADDR_ANY)) or die "$!";
+  while (defined(my $from = recv(S, my $word, 2000, 0))) { send(S, hostname(), 0, $from) }`
+/** One datagram, and what is answered to it. */
+const UDP_CLIENT = `use IO::Socket::INET;
+  my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $ARGV[0]) or die "$@";
+  $s->send("x"); alarm 5; $s->recv(my $name, 99); print $name`
+const LONG_SERVER = `use IO::Socket::INET; my $l = IO::Socket::INET->new(LocalPort => 80,
+    Listen => 9, ReuseAddr => 1) or die "$@";
+  while (my $c = $l->accept) { while (<$c>) { last if /^\\r?$/ }
+    print $c "HTTP/1.0 200 OK\\r\\n\\r\\n", "x" x ${OCTETS}; close $c }`
+/** Takes a port of the host until it is stopped; prints when it has it, or why not. */
+const HOLDER = `use IO::Socket::INET; $| = 1;
+  my $l = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 1) or die "taken: $!\\n";
+  print "open\\n"; sleep 600`
+
+const lab = useLab({ nodes: 3, peers: 'cluster',
+  needs: { tools: ['curl', 'perl', 'ip', 'haproxy'], rawSocket: true } })
+
+const ADDRESSES = new Map(lab.nodes.map((node, n) => [node, `192.168.56.${11 + n}`]))
+const addressOf = (node: string): string => ADDRESSES.get(node)!
+
+async function create(name: string, tasks: number, publish: string, ...words: string[]) {
+  await lab.tapmesh('node1', 'service', 'create', '-d', '--name', name, '--replicas',
+    String(tasks), '--publish', publish, ...words)
+  const running = await untilRunning(lab, 'node1', name, tasks, 60_000)
+  if (!publish.includes('mode=host')) await untilLed(name, tasks)
+  return running
+}
+
+/** Waits until every node leads to so many tasks of the service. */
+async function untilLed(service: string, tasks: number): Promise<void> {
+  for (const node of lab.nodes) {
+    await until(`${node} leads to ${tasks} tasks of ${service}`, async () => {
+      const all = await lab.api<BalancedView[]>(node, 'lb/services')
+      const found = all.find(one => one.service === service && one.network === 'ingress')
+      return found?.backends.filter(({ weight }) => weight > 0).length === tasks
+    }, 30_000)
+  }
+}
+
+/** Waits until this node leads the port to us. */
+async function untilSteered(node: string, port: number, protocol = 'tcp'): Promise<void> {
+  await until(`${node} leads ${port}/${protocol} to us`, async () =>
+    (await lab.out(node, 'ip', 'rule')).includes(`ipproto ${protocol} dport ${port} lookup 4096`))
+}
+
+const fieldsOf = (text: string, name: string): string[] =>
+  [...text.matchAll(new RegExp(`^${name}: (.+)$`, 'gm'))].map(([, value]) => value!)
+
+function checkEven(t: Test, names: readonly string[], what: string): void {
+  const counts = [...Map.groupBy(names, name => name).values()].map(group => group.length)
+  t.equal(counts.length, TASKS, `${what}: ${counts.join(', ')}`)
+  t.ok(Math.max(...counts) - Math.min(...counts) <= 1, `${what}: ${counts.join(', ')}`)
+}
+
+const ask = (from: string, target: string): Promise<string> =>
+  lab.out(from, 'perl', '-e', UDP_CLIENT, target)
+
+/** The address that the node has in the network of published ports. */
+async function ingressAddressOf(node: string): Promise<string> {
+  const rules = await lab.out(node, 'ip', '-br', 'link', 'show', 'dev', 'tm-ingress')
+  const mac = /02:42(:[0-9a-f]{2}){4}/.exec(rules)![0]
+  return mac.split(':').slice(2).map(octet => parseInt(octet, 16)).join('.')
+}
+
+lab.test('E1, E2, E3, E18: every node answers, and a task sees which one was asked', async t => {
+  await lab.tapmesh('node1', 'network', 'create', 'mynet')
+  await untilEqual(lab)
+  await create('web', 2, '8080:80', '--network', 'mynet', '--', 'tapmesh', 'whoami', '--port', '80')
+  for (const node of lab.nodes) {
+    await untilSteered(node, 8080)
+    const text = await curl(lab, 'client', `http://${addressOf(node)}:8080/`)
+    const own = await ingressAddressOf(node)
+    t.match(own, /^10\.0\.0\.[234]$/, `${node} has one of the first addresses`)
+    const [remote] = fieldsOf(text, 'RemoteAddr')
+    t.equal(remote?.split(':')[0], own, `${node}: ${remote}`)
+    t.match(text, new RegExp(`^Host: ${addressOf(node).replaceAll('.', '\\.')}:8080$`, 'm'))
+    const addresses = fieldsOf(text, 'IP')
+    t.ok(addresses.some(one => /^10\.0\.0\.[67]$/.test(one)), addresses.join(', '))
+    t.ok(addresses.some(one => one.startsWith('10.0.1.')), addresses.join(', '))
+  }
+})
+
+lab.test('E14 to E17: rules set a mark, and the mark names the service', async t => {
+  for (const node of lab.nodes) {
+    const rules = await lab.tapmesh(node, 'lb', 'rules')
+    const [, mark] = /^published +ingress +\* +tcp +8080 +(0x10[01]) +web/m.exec(rules)!
+    t.match(rules, new RegExp(`^vip +ingress +10\\.0\\.0\\.5 +tcp,udp +all +${mark} +web`, 'm'))
+    const list = await lab.tapmesh(node, 'lb', 'ls')
+    const backend = '\\n  -> 10\\.0\\.0\\.[67]:0 +Masq +1 .*'
+    t.match(list, new RegExp(`^FWM  ${Number(mark)} rr(${backend}){2}`, 'm'))
+  }
+  const list = await lab.tapmesh('node2', 'service', 'ls')
+  t.match(list, /web .*\*:8080->80\/tcp/)
+  t.match(await lab.tapmesh('node1', 'network', 'ls'), /ingress +overlay +swarm/)
+})
+
+lab.test('D11: three calls to one node reach three tasks, and many are even', async t => {
+  await lab.tapmesh('node1', 'service', 'scale', '-d', `web=${TASKS}`)
+  await untilRunning(lab, 'node1', 'web', TASKS, 60_000)
+  await untilLed('web', TASKS)
+  const url = `http://${addressOf('node2')}:8080/`
+  const three = fieldsOf(await curl(lab, 'client', '--http1.0', `${url}?[1-3]`), 'Hostname')
+  t.equal(new Set(three).size, 3, three.join(', '))
+  const many = await curl(lab, 'client', '--http1.0', `${url}?[1-${CONNECTIONS}]`)
+  checkEven(t, fieldsOf(many, 'Hostname'), 'from outside')
+})
+
+lab.test('the host itself is answered, by each of its addresses', async t => {
+  for (const node of lab.nodes) {
+    for (const address of ['127.0.0.1', addressOf(node), '10.0.2.15']) {
+      const text = await curl(lab, node, '--http1.0', `http://${address}:8080/?[1-3]`)
+      t.equal(new Set(fieldsOf(text, 'Hostname')).size, TASKS, `${node} by ${address}`)
+    }
+    t.match(await curl(lab, node, `http://${addressOf('node1')}:8080/`), /^RemoteAddr: 10\.0\.0\./m)
+  }
+})
+
+lab.test('datagrams are answered, too, from everywhere', async t => {
+  await create('names', 2, '5353:5300/udp', '--', 'perl', '-e', UDP_SERVER)
+  for (const node of lab.nodes) {
+    await untilSteered(node, 5353, 'udp')
+    const names = await Promise.all([ask('client', `${addressOf(node)}:5353`),
+      ask('client', `${addressOf(node)}:5353`), ask(node, '127.0.0.1:5353')])
+    t.ok(names.every(name => /^[0-9a-f]{12}$/.test(name)), `${node}: ${names.join(', ')}`)
+    t.not(names[0], names[1])
+  }
+  await lab.tapmesh('node1', 'service', 'rm', 'names')
+})
+
+lab.test('a task sees its client where that is asked for, from every node', async t => {
+  await create('keep', 2, 'published=8081,target=80,source=preserve', '--', 'tapmesh', 'whoami',
+    '--port', '80')
+  for (const node of lab.nodes) {
+    await untilSteered(node, 8081)
+    const text = await curl(lab, 'client', '--http1.0', `http://${addressOf(node)}:8081/?[1-4]`)
+    t.equal(new Set(fieldsOf(text, 'Hostname')).size, 2, node)
+    const seen = fieldsOf(text, 'RemoteAddr').map(one => one.split(':')[0])
+    t.strictSame(seen, Array(4).fill('192.168.56.1'), node)
+    const own = await curl(lab, node, '--http1.0', `http://${addressOf(node)}:8081/?[1-2]`)
+    t.ok(fieldsOf(own, 'RemoteAddr').every(one => one.startsWith(`${addressOf(node)}:`)), own)
+    const loop = await curl(lab, node, '--http1.0', 'http://127.0.0.1:8081/?[1-2]')
+    t.ok(fieldsOf(loop, 'RemoteAddr').every(one => one.startsWith('10.0.0.')), loop)
+  }
+  await lab.tapmesh('node1', 'service', 'rm', 'keep')
+})
+
+lab.test('long answers pass in both modes, also over a narrow underlay', async t => {
+  for (const node of [...lab.nodes, 'client']) await lab.sh(node, 'ip link set eth1 mtu 1400')
+  await create('long', 2, '8083:80', '--publish', 'published=8084,target=80,source=preserve', '--',
+    'perl', '-e', LONG_SERVER)
+  await until('the nodes have measured it', async () =>
+    (await lab.out('node1', 'ip', 'link', 'show', 'dev', 'tm-ingress')).includes(' mtu 1350 '),
+  30_000)
+  for (const node of lab.nodes) {
+    for (const port of [8083, 8084]) {
+      await untilSteered(node, port)
+      const url = `http://${addressOf(node)}:${port}/?[1-2]`
+      const text = await curl(lab, 'client', '--http1.0', url)
+      t.equal(text.length, 2 * OCTETS, `${node}:${port}`)
+    }
+  }
+  await lab.tapmesh('node1', 'service', 'rm', 'long')
+  for (const node of [...lab.nodes, 'client']) await lab.sh(node, 'ip link set eth1 mtu 1500')
+})
+
+lab.test('a port of mode host is that of nodes with a task, straight to it', async t => {
+  const [task] = await create('onhost', 1, 'mode=host,published=8085,target=80', '--', 'tapmesh',
+    'whoami', '--port', '80')
+  const place = task!.node!.name
+  await untilSteered(place, 8085)
+  const text = await curl(lab, 'client', `http://${addressOf(place)}:8085/`)
+  t.match(text, /^RemoteAddr: 192\.168\.56\.1:/m)
+  for (const node of lab.nodes.filter(one => one !== place)) {
+    const { code } = await lab.run('client', 'curl', '-s', '--max-time', '5',
+      `http://${addressOf(node)}:8085/`)
+    t.equal(code, 7, `${node} refuses`)
+  }
+  t.match(await lab.tapmesh('node1', 'service', 'ps', 'onhost'), /\*:8085->80\/tcp/)
+  await lab.tapmesh('node1', 'service', 'rm', 'onhost')
+})
+
+lab.test('tasks meet nodes in that network, and not each other', async t => {
+  await create('other', 1, '8086:80', '--', 'tapmesh', 'whoami', '--port', '80')
+  const tasks = await untilRunning(lab, 'node1', 'other', 1)
+  const all = await lab.api<TaskView[]>(tasks[0]!.node!.name, 'tasks')
+  const from = `${tasks[0]!.node!.name}/${all.find(one => one.name.endsWith(tasks[0]!.id))!.netns
+    .replace(/^tm-/, '')}`
+  for (const url of ['10.0.0.6:80', '10.0.0.7:80', '10.0.0.2:8080', '10.0.0.5:8080']) {
+    const { code } = await lab.run(from, 'curl', '-s', '--connect-timeout', '1', `http://${url}/`)
+    t.equal(code, 28, `${url} does not answer`)
+  }
+  await lab.tapmesh('node1', 'service', 'rm', 'other')
+})
+
+lab.test('a published port is no program\'s, and one of a program is not published', async t => {
+  for (const node of lab.nodes) {
+    const { code, stderr } = await lab.run(node, 'perl', '-e', HOLDER, '8080')
+    t.not(code, 0)
+    t.match(stderr, /taken: Address already in use/)
+  }
+  const holder = lab.start('node1', 'perl', '-e', HOLDER, '8090')
+  await until('a program has port 8090', () => holder.stdout.includes('open'))
+  const refused = await lab.run('node1', 'tapmesh', 'service', 'create', '-d', '--name', 'late',
+    '-p', '8090:80', '--', 'sleep', '600')
+  t.equal(refused.code, 1)
+  t.match(refused.stderr, /port 8090\/tcp is in use on node1 by perl \(pid \d+\)/)
+  t.notMatch(await lab.tapmesh('node1', 'service', 'ls'), /late/)
+  await holder.stop()
+})
+
+lab.test('E19: HAProxy before all nodes finds them up, and its requests reach tasks', async t => {
+  const servers = lab.nodes.map(node =>
+    `  server ${node} ${addressOf(node)}:8080 check inter 200ms`).join('\n')
+  await lab.sh('client', `cat > /run/haproxy.cfg <<'END'
+defaults
+  mode http
+  timeout connect 10s
+  timeout client 1m
+  timeout server 1m
+frontend in
+  bind *:80
+  stats uri /haproxy?stats
+  option forwardfor except 127.0.0.0/8
+  default_backend nodes
+backend nodes
+  balance roundrobin
+${servers}
+END`)
+  const proxy = lab.start('client', 'haproxy', '-db', '-f', '/run/haproxy.cfg')
+  const states = async () => (await curl(lab, 'client', 'http://127.0.0.1/haproxy?stats;csv'))
+    .split('\n').map(line => line.split(',')).filter(([name]) => name === 'nodes')
+    .filter(([, server]) => server?.startsWith('node')).map(fields => fields[17])
+  await until('HAProxy has three servers up', async () => {
+    const { code } = await lab.run('client', 'curl', '-s', 'http://127.0.0.1/haproxy?stats;csv')
+    return code === 0 && (await states()).join() === 'UP,UP,UP'
+  })
+  const text = await curl(lab, 'client', '--http1.0', `http://192.168.56.1/?[1-30]`)
+  t.equal(fieldsOf(text, 'Hostname').length, 30)
+  t.equal(new Set(fieldsOf(text, 'RemoteAddr').map(one => one.split(':')[0])).size, 3,
+    'each node was asked')
+  t.match(text, /^X-Forwarded-For: 192\.168\.56\.1$/mi)
+  t.strictSame(await states(), ['UP', 'UP', 'UP'])
+  await proxy.stop()
+})
+
+lab.test('a killed daemon leaves no port that leads nowhere, and the next one heals', async t => {
+  await lab.daemon('node3', 'kill')
+  const { code } = await lab.run('client', 'curl', '-s', '--max-time', '5',
+    `http://${addressOf('node3')}:8080/`)
+  t.equal(code, 7, 'refused at once')
+  await lab.daemon('node3', 'start')
+  await until('node3 answers again', async () => (await lab.run('client', 'curl', '-s',
+    '--max-time', '5', `http://${addressOf('node3')}:8080/`)).code === 0, 30_000)
+  await lab.sh('node3', 'ip rule del pref 99; ip route flush table 4096; ip rule add pref 99 '
+    + 'ipproto tcp dport 9999 lookup 4096')
+  await until('node3 has its rules again', async () => {
+    const rules = await lab.out('node3', 'ip', 'rule')
+    return rules.includes('dport 8080') && !rules.includes('9999')
+  }, 30_000)
+  t.match(await curl(lab, 'client', `http://${addressOf('node3')}:8080/`), /^Hostname/m)
+})
+
+/** What published ports leave on a host. */
+async function leftOn(node: string): Promise<string> {
+  return lab.sh(node, 'ip rule; ip -br link show dev tm-ingress 2>&1 || true')
+}
+
+lab.test('a daemon that stops, and the last service, leave the host as it was', async t => {
+  await lab.daemon('node2', 'stop')
+  const clean = async (node: string): Promise<boolean> => {
+    const left = await leftOn(node)
+    return /^0:\s+from all lookup local/m.test(left) && !/4096|100:/.test(left)
+      && left.includes('does not exist')
+  }
+  t.ok(await clean('node2'), await leftOn('node2'))
+  await lab.daemon('node2', 'start')
+  await untilSteered('node2', 8080)
+  await lab.tapmesh('node1', 'service', 'rm', 'web')
+  for (const node of lab.nodes) {
+    await until(`${node} is as it was`, () => clean(node))
+    const holder = lab.start(node, 'perl', '-e', HOLDER, '8080')
+    await until('a program has the port', () => holder.stdout.includes('open'))
+    await holder.stop()
+  }
+  await lab.tapmesh('node1', 'network', 'rm', 'ingress')
+})
