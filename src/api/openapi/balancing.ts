@@ -18,17 +18,17 @@ export const balancedShape = shapeOf<BalancedView>('Balanced')(z.strictObject({
   mark: z.int().describe('256 is the first: what a rule sets, and what names the service'),
   service: z.string(),
   network: z.string(),
-  vip: z.string(),
+  vip: z.string().describe('Empty: only ports of mode "host" lead to it'),
   scheduler: z.enum(['rr', 'wrr', 'lc', 'sh', 'maglev']),
   backends: z.array(backendShape),
 }))
 
 export const ruleShape = shapeOf<LbRuleView>('LbRule')(z.strictObject({
-  kind: z.literal('vip'),
+  kind: z.enum(['vip', 'published']).describe('"published": ports of the host lead to it'),
   network: z.string(),
   address: z.string(),
-  protocols: z.string().describe('"tcp,udp"'),
-  ports: z.string().describe('"all"'),
+  protocols: z.string().describe('"tcp,udp", or one of them'),
+  ports: z.string().describe('"all", or a published one: "8080"'),
   mark: z.int(),
   service: z.string(),
 }))
