@@ -29,8 +29,8 @@ export const nothingAnswered: Answer = { kind: 'nothing' }
 
 /** What the type check shows when a shape and a view are not the same. */
 type Differs = 'this shape is not exactly its view'
-type Exactly<View, S extends z.ZodType> =
-  [View] extends [z.output<S>] ? [z.output<S>] extends [View] ? S : Differs : Differs
+type Exactly<View, S extends z.ZodType> = [View] extends [z.output<S>]
+  ? [z.output<S>, keyof View] extends [View, keyof z.output<S>] ? S : Differs : Differs
 
 /**
  * Takes `schema` for the shape of View and puts it under the name `id`. The type check refuses one
