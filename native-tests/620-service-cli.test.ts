@@ -2,6 +2,7 @@
 // what cannot be, and two managers that create the same services at once.
 // May run beside another test.
 import t from 'tap'
+import { answerMisfit, operations } from '../src/api/openapi/answers.test-kit.ts'
 import { rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { SOCKET, useLab } from './lib/lab.ts'
 import { liveTasksOf, serviceOf, servicesOf, untilRunning } from './lib/services.ts'
@@ -277,6 +278,30 @@ lab.test('bad input: a full subnet stands in service ps, and who uses it is name
   t.equal(used.code, 1)
   t.match(used.stderr, /"tiny" is used by .*full/, 'rm of a network in use names who uses it')
   await lab.tapmesh('node1', 'service', 'rm', 'full')
+})
+
+/** Routes that only show something, and what stands in their paths and queries here. */
+const SHOWN: [route: string, words: string][] = [
+  ['GET /v1/nodes/:node', 'node2'], ['GET /v1/nodes/:node/tasks', 'node2'],
+  ['GET /v1/nodes/:node/ping', 'node2?count=1'], ['GET /v1/networks/:network', 'mynet'],
+  ['GET /v1/networks/:network/services', 'mynet'], ['GET /v1/cluster/tokens/:role', 'worker'],
+  ['GET /v1/cluster/tables/:table', 'endpoint'], ['GET /v1/cluster/tables/:table', 'task'],
+  ['GET /v1/services/:service', 'web'], ['GET /v1/services/:service/tasks', 'web'],
+  ['GET /v1/services/:service/logs', 'web?tail=1'], ['GET /v1/dns/why', '?name=web'],
+  ['GET /v1/services/:service', 'none'],
+  ...[...operations.keys()].filter(route => /^GET [^:]+$/.test(route)
+    && !/dns.why|watch/.test(route)).map(route => [route, ''] as [string, string]),
+]
+
+lab.test('what a daemon answers fits docs/openapi.json', async t => {
+  for (const [route, words] of SHOWN) {
+    const [word = '', query = ''] = words.split(/(?=\?)/)
+    const path = route.slice(4).replace(/:\w+/, word) + (route.includes(':') ? query : words)
+    const answer = await lab.out('node1', 'curl', '-s', '-w', '\n%{http_code} %{content_type}',
+      '--unix-socket', SOCKET, `http://tapmesh${path}`)
+    const [, text = '', status, type = ''] = /^([^]*)\n(\d+) ([^;]*)/.exec(answer)!
+    t.equal(answerMisfit(route, { status: Number(status), type, text }), '', `${path}: ${text}`)
+  }
 })
 
 lab.test('two managers create 50 services of equal names at once: all end equal', async t => {
