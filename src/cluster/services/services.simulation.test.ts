@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto'
 import { runServiceHistory } from './service-history.test-kit.ts'
 
 const KNOWN = 100
-const FRESH_MS = Number(process.env['SIMULATION_SECONDS'] ?? 75) * 1000
+const FRESH_MS = Number(process.env['SIMULATION_SECONDS'] ?? 60) * 1000
 /** Also on a machine that is too slow for them. */
 const FRESH_MIN = 50
 const FRESH_FIRST = Number(process.env['SIMULATION_SEED'] ?? randomInt(2 ** 31))
