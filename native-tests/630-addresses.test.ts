@@ -102,7 +102,7 @@ lab.test('both sides of a split give addresses, and none twice', async t => {
   await untilEqual(lab)
   clash = await clashOf('split')
   await cut(lab, 'node3', true)
-  await lab.bareTask(clash.early, 'early', `split,ip=${clash.address}`)
+  await lab.bareTask(clash.early, 'elder', `split,ip=${clash.address}`)
   await until('both sides see it', async () => {
     const seen = await Promise.all(['node1', 'node3'].map(node => nodesOf(lab, node)))
     return seen.every(nodes => nodes.some(node => node.status === 'Down'))
@@ -117,7 +117,7 @@ lab.test('both sides of a split give addresses, and none twice', async t => {
   t.equal(answer.code, 1)
   t.match(answer.stderr, /may not be given while a manager is missing/)
   // Between the cut and its discovery the other side has given this one.
-  await lab.runTask(clash.late, 'late', `split,ip=${clash.address}`, 'sleep', '10000')
+  await lab.runTask(clash.late, 'younger', `split,ip=${clash.address}`, 'sleep', '10000')
   await cut(lab, 'node3', false)
   await untilWhole(lab, lab.nodes, 60_000)
   await untilEqual(lab)
@@ -131,19 +131,19 @@ lab.test('both sides of a split give addresses, and none twice', async t => {
 lab.test('after a split the younger of two with one address moves, while its task runs', async t => {
   const { address, early, late } = clash
   const moved = await until('it has moved', async () => {
-    const task = await lab.task(late, 'late')
+    const task = await lab.task(late, 'younger')
     return task.endpoints[0]!.address !== address && task
   })
-  t.equal((await lab.task(early, 'early')).endpoints[0]!.address, address)
+  t.equal((await lab.task(early, 'elder')).endpoints[0]!.address, address)
   t.equal(moved.state, 'running')
   const [{ address: next, mac }] = moved.endpoints as [typeof moved.endpoints[number]]
   const device = await until('its device has the new address', async () => {
-    const text = await lab.out(`${late}/late`, 'ip', '-o', 'address', 'show', 'eth0')
+    const text = await lab.out(`${late}/younger`, 'ip', '-o', 'address', 'show', 'eth0')
     return text.includes(` ${next}/`) && text
   })
   t.notMatch(device, ` ${address}/`)
-  t.match(await lab.out(`${late}/late`, 'ip', '-o', 'link', 'show', 'eth0'), mac)
-  const { received, text } = await ping(lab, `${early}/early`, next, '-c1', '-W5')
+  t.match(await lab.out(`${late}/younger`, 'ip', '-o', 'link', 'show', 'eth0'), mac)
+  const { received, text } = await ping(lab, `${early}/elder`, next, '-c1', '-W5')
   t.equal(received, 1, text)
   t.match(await lab.log(late), /another holder had this address before; the task has a new one/)
 })
