@@ -33,7 +33,7 @@ lab.test('run makes a namespace with a TAP that is ready', async t => {
   t.match(await lab.out(NODE, 'ip', 'netns'), /^tm-web\b/m)
   const shown = await lab.out(NODE, 'ip', '-n', 'tm-web', '-d', '-j', 'address')
   const links = JSON.parse(shown) as Link[]
-  t.same(links.map(link => link.ifname), ['lo', 'eth0'])
+  t.same(links.map(link => link.ifname), ['lo', 'eth0', 'eth1'])
   const eth0 = links[1]!
   t.match(eth0, {
     address: '02:42:0a:00:01:08', mtu: 1450,
@@ -43,7 +43,9 @@ lab.test('run makes a namespace with a TAP that is ready', async t => {
   t.same(eth0.addr_info.map(one => `${one.local}/${one.prefixlen} ${one.tentative ?? false}`),
     ['10.0.1.8/24 false', 'fe80::42:aff:fe00:108/64 false'])
   t.match(await lab.out('node1/web', 'ip', 'route'), /^10\.0\.1\.0\/24 dev eth0/m)
-  t.notMatch(await lab.out(NODE, 'ls', '/sys/class/net'), 'tap', 'no device of it on the host')
+  const devices = (await lab.out(NODE, 'ls', '/sys/class/net')).trim().split('\n')
+  t.same(devices.filter(name => !before.devices.includes(name)), [`tmg${id.slice(0, 12)}`],
+    'on the host only the other end of its way out')
 })
 
 lab.test('people enter by ip netns, nsenter and tapmesh exec', async t => {
@@ -60,7 +62,7 @@ lab.test('people enter by ip netns, nsenter and tapmesh exec', async t => {
   }
   t.equal(await tapmesh('exec', 'web', '--', 'hostname'), hostname)
   t.equal((await lab.out(NODE, 'hostname')).trim(), NODE, 'the host keeps its own name')
-  t.same((await tapmesh('exec', 'web', 'ls', '/sys/class/net')).split('\n'), ['eth0', 'lo'])
+  t.same((await tapmesh('exec', 'web', 'ls', '/sys/class/net')).split('\n'), ['eth0', 'eth1', 'lo'])
   t.equal((await lab.run(NODE, 'tapmesh', 'exec', 'web', '--', 'sh', '-c', 'exit 9')).code, 9)
 })
 
@@ -148,12 +150,13 @@ lab.test('without a command there is only the namespace', async t => {
   await tapmesh('rm', 'bare')
 })
 
-lab.test('a task may join two networks, in the order of eth0 and eth1', async t => {
+lab.test('a task may join two networks, as eth0 and eth2: eth1 is the way out', async t => {
   await tapmesh('network', 'create', 'second')
   await tapmesh('run', '-d', '--name', 'both', '--network', 'second', '--network', 'mynet')
   const addresses = await lab.out('node1/both', 'ip', '-4', '-o', 'address')
   t.match(addresses, /eth0 +inet 10\.0\.3\./)
-  t.match(addresses, /eth1 +inet 10\.0\.1\./)
+  t.match(addresses, /eth1 +inet 172\.18\./)
+  t.match(addresses, /eth2 +inet 10\.0\.1\./)
   t.match(await lab.run(NODE, 'tapmesh', 'network', 'rm', 'second'),
     { code: 1, stderr: /used by both/ })
   await tapmesh('rm', 'both')

@@ -40,7 +40,7 @@ lab.test('the command sees that root, its own processes, network and name', asyn
   t.equal(await output('--', 'ls', '/'), 'bin\ndev\netc\nproc\nsrv\nsys\ntmp')
   files = await rootState()
   t.match(await output('--', 'ps', '-o', 'pid,args'), /^PID +COMMAND\n +1 ps -o pid,args$/)
-  t.equal(await output('--', 'ls', '/sys/class/net'), 'eth0\nlo')
+  t.equal(await output('--', 'ls', '/sys/class/net'), 'eth0\neth1\nlo')
   t.equal(await output('--hostname', 'box', '--', 'hostname'), 'box')
   t.match(await output('--', 'sh', '-c', 'ping -c1 -W2 "$(hostname)"'), '1 packets received')
   t.match(await output('--', 'cat', '/etc/resolv.conf'), /^nameserver 127\.0\.0\.11$/m)
@@ -82,7 +82,7 @@ lab.test('exec enters it', async t => {
   t.match(await inside('ps', '-o', 'args'), /^COMMAND\nsleep 4331\n/)
   t.equal(await inside('sh', '-c', 'echo "$A $(id -u) $(hostname)"'),
     `b 1000 ${(await lab.task(NODE, 'box')).hostname}`)
-  t.equal(await inside('ls', '/sys/class/net'), 'eth0\nlo')
+  t.equal(await inside('ls', '/sys/class/net'), 'eth0\neth1\nlo')
   t.equal((await lab.run(NODE, 'tapmesh', 'exec', 'box', 'sh', '-c', 'exit 9')).code, 9)
   const { endpoints } = await lab.task(NODE, 'box')
   t.equal((await ping(lab, 'node1/box', endpoints[0]!.address)).received, 1)

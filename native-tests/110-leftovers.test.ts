@@ -157,6 +157,12 @@ async function foldersAndGroups(): Promise<string[]> {
   return found.split('\n').filter(id => id !== '')
 }
 
+/** The host's ends of ways out. */
+async function waysOut(): Promise<string[]> {
+  const devices = await lab.out(NODE, 'ls', '/sys/class/net')
+  return devices.split('\n').filter(name => name.startsWith('tmg'))
+}
+
 /** Ask for a task, kill the daemon `afterMs` later, and start it again. */
 async function killWhileMaking(name: string, seconds: number, afterMs: number): Promise<void> {
   const body = { name, networks: [{ network: 'mynet' }], command: ['sleep', String(seconds)] }
@@ -186,6 +192,7 @@ lab.test('what was half made is undone, whenever the daemon was killed', async t
     t.equal(Number(sleeping), half === undefined ? 0 : 1, `${when}: a process with a task only`)
     t.same(namespaces!.trim().split('\n'), tasks.map(task => `tm-${task.name}`).toSorted(), when)
     t.same(await foldersAndGroups(), tasks.map(task => task.id).toSorted(), when)
+    t.same(await waysOut(), tasks.map(task => task.wayOut?.device).toSorted(), when)
     if (half === undefined) continue
     made += 1
     t.match(half, { state: 'running' })

@@ -122,7 +122,7 @@ lab.test('network connect gives a task that runs an interface, disconnect takes 
   }
   await untilEqual(lab)
   const { endpoints } = await lab.task('node2', 'bare-node2')
-  t.match(endpoints[1], { network: 'second', interface: 'eth1' })
+  t.match(endpoints[1], { network: 'second', interface: 'eth2' })
   const { received, text } = await ping(lab, 'node1/bare-node1', endpoints[1]!.address, '-c2', '-W2')
   t.equal(received, 2, text)
   const twice = await lab.run('node1', 'tapmesh', 'network', 'connect', 'second', 'bare-node1')
@@ -133,7 +133,7 @@ lab.test('network connect gives a task that runs an interface, disconnect takes 
     (await lab.task('node1', 'bare-node1')).endpoints.length === 2)
 
   await lab.tapmesh('node1', 'network', 'disconnect', 'mynet', 'bare-node1')
-  t.same((await lab.task('node1', 'bare-node1')).endpoints.map(one => one.interface), ['eth1'])
+  t.same((await lab.task('node1', 'bare-node1')).endpoints.map(one => one.interface), ['eth2'])
   t.notMatch(await lab.sh('node1', 'ip -n tm-bare-node1 -o link'), / eth0: /)
   await untilEqual(lab)
   t.equal((await ping(lab, 'node1/bare-node1', endpoints[1]!.address, '-c2', '-W2')).received, 2)
@@ -142,7 +142,7 @@ lab.test('network connect gives a task that runs an interface, disconnect takes 
 
   await lab.tapmesh('node1', 'network', 'connect', 'mynet', 'bare-node1')
   t.same((await lab.task('node1', 'bare-node1')).endpoints.map(one => one.interface).sort(),
-    ['eth0', 'eth1'])
+    ['eth0', 'eth2'])
 })
 
 lab.test('connect with an address that is taken leaves nothing behind', async t => {

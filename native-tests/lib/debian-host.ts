@@ -8,7 +8,7 @@ import { exec, type ExecResult } from '../../src/base/exec.ts'
 import { cgroupMount } from '../../src/kernel/cgroup.ts'
 import { until } from './wait.ts'
 
-const PACKAGES = 'systemd,systemd-sysv,iproute2,iputils-ping'
+const PACKAGES = 'systemd,systemd-sysv,iproute2,iputils-ping,nftables'
 const BOOT = join(import.meta.dirname, 'boot-host.sh')
 const BOOTSTRAP_TIMEOUT_MS = 600_000
 const BOOT_TIMEOUT_MS = 60_000

@@ -119,6 +119,8 @@ function networkControl(
       cluster: null, networks, endpoints: tasks.flatMap(task => task.endpoints), vteps,
       counters: { 'frames.tap_in': 12, 'frames.tap_out': 0 },
       drops: { unknown_vtep: 7, bad_vni: 0 }, dns: { servers: 1, upstreams: ['192.0.2.53'] },
+      wayOut: { state: 'open', reason: null, subnet: '172.18.0.0/16', gateway: '172.18.0.1',
+        device: 'tapmesh_gw', tasks: 1, opened: ['eth0'] },
     }),
     networks: () => networks,
     network: which => find(networks, which, 'network'),
@@ -254,5 +256,6 @@ function taskView(id: string, name: string, command: string[]): TaskView {
       task: name, taskId: id, network: 'mynet', interface: 'eth0', address: '10.0.1.2', prefix: 24,
       mac: '02:42:0a:00:01:02', ipv6: 'fe80::42:aff:fe00:102', mtu: 1450, promiscuous: false,
     }],
+    wayOut: null,
   }
 }

@@ -49,6 +49,9 @@ export class Attachments {
     const endpoint = this.#plan(task, network, wanted)
     task.endpoints.push(endpoint)
     try {
+      if (task.wayOut === null && this.#core.wayOut.isFor([network])) {
+        task.wayOut = this.#core.wayOut.plan(task.id, freeInterface(task))
+      }
       this.#core.save()
       await this.#tasks.attach(task)
     } catch (error) {
@@ -88,15 +91,11 @@ export class Attachments {
     return task
   }
 
-  /** The interface is the first of eth0, eth1, … that the task does not have. */
   #plan(task: TaskRecord, network: NetworkRecord, wanted: Attachment): EndpointRecord {
-    const used = new Set(task.endpoints.map(endpoint => endpoint.interface))
-    let n = 0
-    while (used.has(`eth${n}`)) n++
     const port = this.#core.nextPort([])
     const { address, lease } = this.#networks.takeAddress(network, wanted)
     return {
-      ...port, address, lease, network: network.id, interface: `eth${n}`,
+      ...port, address, lease, network: network.id, interface: freeInterface(task),
       mac: macOfAddress(parseIpv4(address)),
     }
   }
@@ -105,6 +104,7 @@ export class Attachments {
     this.#core.queueDrops.end(netnsOf(task), [endpoint])
     await removeEndpoint(netnsOf(task), endpoint)
     task.endpoints = task.endpoints.filter(other => other !== endpoint)
+    await this.#endWayOut(task)
     writeTaskFiles(this.#core, task) // its hosts file names its addresses
     this.#core.taps.delete(endpoint.portId)
     this.#networks.releaseAddress(endpoint.network, endpoint.address)
@@ -112,4 +112,18 @@ export class Attachments {
     writeTaskFiles(this.#core, task)
     this.#core.publish()
   }
+
+  /** With the last network that is not internal ends the way out. */
+  async #endWayOut(task: TaskRecord): Promise<void> {
+    const left = task.endpoints.map(endpoint => this.#networks.find(endpoint.network))
+    if (left.every(network => network.internal)) await this.#core.wayOut.detach(task)
+  }
+}
+
+/** The first of eth0, eth1, … that the task does not have. */
+function freeInterface({ endpoints, wayOut }: TaskRecord): string {
+  const used = new Set([...endpoints.map(endpoint => endpoint.interface), wayOut?.interface])
+  let n = 0
+  while (used.has(`eth${n}`)) n++
+  return `eth${n}`
 }

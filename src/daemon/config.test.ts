@@ -33,6 +33,16 @@ for (const text of ['a: [', '- 1', '"x"', 'node: 5', '&a [*a, *a]', 'a: b: c']) 
   })
 }
 
+test('the way out has a subnet that a gateway and tasks fit into', t => {
+  t.deepEqual(parseConfig('', 'x').wayOut, { enabled: true })
+  t.deepEqual(parseConfig('wayOut: {subnet: 172.20.0.0/16}', 'x').wayOut,
+    { enabled: true, subnet: '172.20.0.0/16' })
+  for (const subnet of ['172.20.0.1/16', '172.20.0.0/30', 'x']) {
+    t.throws(() => parseConfig(`wayOut: {subnet: "${subnet}"}`, 'x'),
+      { code: 'TM_CONFIG', message: /wayOut\.subnet: not a subnet such as/ })
+  }
+})
+
 test('a file that was named must be there', t => {
   const error = t.throws(() => loadConfig('/nonexistent/tapmesh.yaml'), { code: 'TM_CONFIG' })
   t.true(error.message.includes('/nonexistent/tapmesh.yaml'))

@@ -9,6 +9,7 @@ import { tryIpv4 } from '../base/text.ts'
 import { FLOWS_DEFAULT, FLOWS_MAX } from '../path/flow-memory.ts'
 import { REST_MS } from '../cluster/ipam.ts'
 import { WORKERS_MAX } from '../path/steering.ts'
+import { isWayOutSubnet, WAY_OUT_PREFIX_MAX } from './way-out-subnet.ts'
 
 export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
 
@@ -75,6 +76,13 @@ const file = z.strictObject({
     /** A freed address is not given again for so long. Set it alike on all managers. */
     restSeconds: z.number().min(1).max(86_400).default(REST_MS / 1000),
   }).default({ restSeconds: REST_MS / 1000 }),
+  /** How tasks reach what is outside of the cluster: a network between each and its host. */
+  wayOut: z.strictObject({
+    enabled: z.boolean().default(true),
+    /** Absent: the first of 172.18.0.0/16, 172.19.0.0/16, … that this machine does not use. */
+    subnet: z.string().refine(isWayOutSubnet,
+      `not a subnet such as 172.20.0.0/16, from /8 to /${WAY_OUT_PREFIX_MAX}`).optional(),
+  }).default({ enabled: true }),
   tasks: z.strictObject({
     /** A task's log is cut when it is longer; the last part is kept beside it. */
     logOctetsMax: z.int().min(65_536).max(2 ** 40).default(10_485_760),
@@ -91,6 +99,7 @@ export type Config = Readonly<{
   paths: { run: string; state: string; socket: string; pidFile: string }
   log: File['log']
   addresses: File['addresses']
+  wayOut: File['wayOut']
   tasks: File['tasks']
 }>
 
@@ -119,7 +128,7 @@ export function parseConfig(text: string, where: string): Config {
     const faults = result.error.issues.map(issue => faultText(issue))
     throw new ConfigError(`${where}: ${faults.join('; ')}`, { path: where, faults: faults.length })
   }
-  const { node, underlay, mesh, plane, paths, log, addresses, tasks } = result.data
+  const { node, underlay, mesh, plane, paths, log, addresses, wayOut, tasks } = result.data
   return {
     node: { name: node.name ?? hostname() },
     underlay,
@@ -128,13 +137,14 @@ export function parseConfig(text: string, where: string): Config {
     paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
     log,
     addresses,
+    wayOut,
     tasks,
   }
 }
 
 /** What of a changed configuration only a restart brings: the paths of the values, dotted. */
 export function needsRestart(before: Config, after: Config): string[] {
-  const parts = ['node', 'underlay', 'mesh', 'plane', 'paths', 'addresses'] as const
+  const parts = ['node', 'underlay', 'mesh', 'plane', 'paths', 'addresses', 'wayOut'] as const
   return parts.flatMap(part => {
     const old = before[part] as Record<string, unknown>
     const now = after[part] as Record<string, unknown>

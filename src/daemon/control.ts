@@ -23,6 +23,7 @@ import type { Tasks } from './tasks.ts'
 import { endpointView } from './task-view.ts'
 import type { Control, EndpointView, LearnedView, StatusView, WaitView } from './views.ts'
 import type { Vteps } from './vteps.ts'
+import { gatewayNetwork, gatewayNetworks, wayOutView } from './way-out-show.ts'
 
 export type ControlParts = {
   core: Core
@@ -42,14 +43,17 @@ export function makeControl(parts: ControlParts): Control {
   const { attachments, changes, cluster, core, desk, networks, services, tasks, vteps } = parts
   return {
     status: () => statusOf(parts),
-    networks: () => networks.list(),
+    networks: () => [...networks.list(), ...gatewayNetworks(core)],
     network: which => {
+      const gateway = gatewayNetwork(core, which)
+      if (gateway !== undefined) return gateway
       const network = networks.find(which)
       return { ...networks.view(network), lacks: networkLacks(core, network, systemClock) }
     },
     createNetwork: spec => changes.run(() => networks.create(spec)),
     removeNetwork: which => changes.run(() => networks.remove(which)),
-    networkServices: which => networkServices(core, networks.find(which)),
+    networkServices: which => gatewayNetwork(core, which) === undefined
+      ? networkServices(core, networks.find(which)) : [],
     connectTask: (which, { address, task }) => desk.with([{ network: which, address }], ([given]) =>
       changes.run(() => attachments.connect(which, task, given!))),
     disconnectTask: (which, task) => changes.run(() => attachments.disconnect(which, task)),
@@ -118,6 +122,7 @@ async function statusOf(parts: ControlParts): Promise<StatusView> {
     vteps: vteps.list(),
     counters: { ...counters, ...core.dns.counts() },
     dns: core.dns.view(),
+    wayOut: wayOutView(core),
     drops: { ...datapath.drops(), [DROP_NAMES[DROP_TAP_QUEUE_FULL]]: queueDropsOf(core) },
   }
 }

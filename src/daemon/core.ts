@@ -6,6 +6,7 @@ import { LimitError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { VNI_INGRESS } from '../cluster/subnets.ts'
 import { openCgroupRoot } from '../kernel/cgroup.ts'
+import type { Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import type { Tap } from '../kernel/tap-device.ts'
 import type { UnderlaySockets } from '../kernel/underlay.ts'
 import { buildImage, MEMBERS_MAX, PORTS_MAX } from '../path/image.ts'
@@ -27,6 +28,7 @@ import {
 } from './state.ts'
 import type { Tunnel } from './tunnel.ts'
 import type { UnderlayAddress } from './underlay-address.ts'
+import { WayOut } from './way-out.ts'
 
 export class Core {
   config: Config
@@ -42,6 +44,7 @@ export class Core {
   readonly balancing = new Balancing()
   /** The way to the host, while there are published ports; its TAP is one of `taps`. */
   host: HostEndpoint | null = null
+  readonly wayOut: WayOut
   /** The cluster that this node is in. */
   link: ClusterLink | null = null
   /** Where control groups of tasks are made; null where the kernel or the host has none for us. */
@@ -51,14 +54,16 @@ export class Core {
   #leftOut = ''
   #generation = 0
 
-  constructor(parts: Pick<Core,
-    'config' | 'log' | 'state' | 'tunnel' | 'tapKind'>) {
+  /** @param host a netlink socket in the machine's own namespace */
+  constructor(parts: Pick<Core, 'config' | 'log' | 'state' | 'tunnel' | 'tapKind'>,
+    host: Rtnetlink) {
     this.config = parts.config
     this.log = parts.log
     this.state = parts.state
     this.tunnel = parts.tunnel
     this.tapKind = parts.tapKind
     this.dns = new DnsServers(this, systemClock, parts.log.child({ room: 'dns' }))
+    this.wayOut = new WayOut(this, host, systemClock)
   }
 
   get underlay(): UnderlayAddress {

@@ -81,11 +81,11 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     ingress?.look()
   }
   const tunnel = await Tunnel.open({ config, tapKind, onPortDead }, underlay)
-  core = new Core({ config, log, state, tunnel, tapKind })
+  core = new Core({ config, log, state, tunnel, tapKind }, host)
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, changes, systemClock)
   core.publish()
-  await changes.run(() => takeUp(core, tasks))
+  await takeUpAll(core, tasks, changes)
   const version = readVersion()
   const leases = new Leases(core, networks, changes, systemClock)
   ingress = new Ingress({ core, host, changes, log })
@@ -114,11 +114,19 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
       await ingress.stop()
       await cluster.stop()
       await changes.close(() => tunnel.stop())
+      await core.wayOut.end()
       core.dns.close()
       if (tapKind.steering >= 0) closeDescriptor(tapKind.steering)
       host.close()
     },
   }
+}
+
+/** New tasks wait until the way out stands, the daemon does not. */
+async function takeUpAll(core: Core, tasks: Tasks, changes: Exclusive): Promise<void> {
+  await changes.run(() => takeUp(core, tasks))
+  changes.run(() => core.wayOut.look())
+    .catch(err => core.log.error({ err }, 'the way out of tasks is not made yet'))
 }
 
 function makeServices({ core, ingress, networks, tasks, version }:

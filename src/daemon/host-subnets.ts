@@ -13,21 +13,29 @@ import type { ClusterRecords } from './cluster-records.ts'
 import type { Core } from './core.ts'
 import { INGRESS_DEVICE } from './ingress-device.ts'
 import { encodeRow, nodeKey, TABLE_SUBNETS } from './shared-rows.ts'
+import { HOST_END_PREFIX } from './way-out-rules.ts'
 
 /** How often the routes of this machine are looked at. */
 export const SUBNETS_LOOK_MS = 10_000
 
-/** What this machine uses: its addresses and routes, each with the reason. */
-export async function hostSubnets(host: Rtnetlink): Promise<Taken[]> {
+/**
+ * What this machine uses: its addresses and routes, each with the reason. A route to a single task
+ * is no subnet of its own: it lies in that of the gateway's device.
+ * @param exceptDevice what this one has is left out
+ */
+export async function hostSubnets(host: Rtnetlink, exceptDevice?: string): Promise<Taken[]> {
   const names = new Map((await links(host)).map(link => [link.index, link.name]))
-  const isIngress = (device: number | null): boolean =>
-    device !== null && names.get(device) === INGRESS_DEVICE
-  const found = (await addresses(host)).filter(one => !one.address.includes(':'))
+  const nameOf = (device: number | null): string | null =>
+    device === null ? null : names.get(device) ?? null
+  const found = (await addresses(host)).filter(one => !one.address.includes(':')
+    && names.get(one.index) !== exceptDevice)
   const hostAddresses = found.map(one =>
     takenByAddress(`${one.address}/${one.prefix}`, names.get(one.index) ?? 'a device'))
-  const all = (await routes(host)).filter(({ device }) => !isIngress(device))
-  const hostRoutes = all.map(route => takenByRoute(route.destination,
-    route.device === null ? null : names.get(route.device) ?? null))
+  const hostRoutes = (await routes(host))
+    .map(({ destination, device }) => ({ destination, device: nameOf(device) }))
+    .filter(({ device }) => device === null || !(device === exceptDevice
+      || device === INGRESS_DEVICE || device.startsWith(HOST_END_PREFIX)))
+    .map(({ destination, device }) => takenByRoute(destination, device))
   return [...hostAddresses, ...hostRoutes]
 }
 

@@ -23,6 +23,7 @@ import { memberRows } from './compile.ts'
 import { checkUnused, peersOf } from './network-users.ts'
 import { sharedRow } from './shared-networks.ts'
 import { endpointView } from './task-view.ts'
+import { checkNetworkName, checkNotGateway } from './way-out-show.ts'
 
 export class Networks {
   readonly #core: Core
@@ -50,6 +51,7 @@ export class Networks {
 
   async create(spec: NetworkSpec): Promise<NetworkView> {
     const { state } = this.#core
+    checkNetworkName(spec.name)
     if (spec.name === INGRESS_NETWORK) {
       throw new ConflictError(`"${spec.name}" is the network of published ports; it is made with `
         + 'the first of them, so choose another name', { name: spec.name })
@@ -96,6 +98,7 @@ export class Networks {
   }
 
   remove(which: string): void {
+    checkNotGateway(this.#core, which)
     const network = this.find(which)
     checkUnused(this.#core, network)
     const { link: cluster } = this.#core

@@ -56,6 +56,7 @@ export class Reconciler {
     // Surely: were it refused, nobody would ask again.
     void this.#changes.runSurely(async () => {
       this.#pending = false
+      await this.#core.wayOut.look()
       for (const task of this.#core.state.tasks.slice()) await this.#look(task)
     }).catch(error => this.#core.log.error({ err: error }, 'reconciling failed'))
   }

@@ -51,6 +51,27 @@ const endpoint = z.object({
   lease: z.string().nullable().default(null),
 })
 
+/** The end of a task in the gateway network. */
+const plug = z.object({
+  interface: z.string(),
+  address: z.string(),
+  mac: z.string(),
+  /** The host's end of it. */
+  device: z.string(),
+})
+
+const wayOut = z.object({
+  /** 64 hex digits */
+  id: z.string(),
+  createdAt: z.string(),
+  subnet: z.string(),
+  lastGiven: z.number().nullable(),
+  /** Something of it may be in the kernel. */
+  isStanding: z.boolean(),
+  /** Devices that pass on packets because we told them to, which is to end with the way out. */
+  opened: z.array(z.string()),
+})
+
 const taskService = z.object({
   /** 25 digits each */
   service: z.string(),
@@ -90,6 +111,8 @@ const task = z.object({
   startedAt: z.string().nullable(),
   finishedAt: z.string().nullable(),
   endpoints: z.array(endpoint),
+  /** null: it has no way out of the cluster */
+  wayOut: plug.nullable().default(null),
 })
 
 const file = z.object({
@@ -102,11 +125,15 @@ const file = z.object({
   networks: z.array(network),
   vteps: z.array(vtep),
   tasks: z.array(task),
+  /** The gateway network; null: no task had one yet. */
+  wayOut: wayOut.nullable().default(null),
 })
 
 export type NetworkRecord = z.output<typeof network>
 export type VtepRecord = z.output<typeof vtep>
 export type EndpointRecord = z.output<typeof endpoint>
+export type PlugRecord = z.output<typeof plug>
+export type WayOutRecord = z.output<typeof wayOut>
 export type TaskService = z.output<typeof taskService>
 export type TaskRecord = z.output<typeof task>
 export type State = z.output<typeof file>
@@ -114,7 +141,7 @@ export type State = z.output<typeof file>
 export function emptyState(): State {
   return {
     format: FORMAT, nextPortId: 1, pathMtu: null, advertise: null, networks: [], vteps: [],
-    tasks: [],
+    tasks: [], wayOut: null,
   }
 }
 

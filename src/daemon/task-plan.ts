@@ -10,11 +10,12 @@ import { netnsOf } from './endpoints.ts'
 import type { Networks } from './networks.ts'
 import { crunWords, searchPathOf } from './processes.ts'
 import { HOST_ROOT, isDirectory, resolveProgram } from './rootfs.ts'
-import type { EndpointRecord, TaskRecord } from './state.ts'
+import type { EndpointRecord, PlugRecord, TaskRecord } from './state.ts'
 import { resolveUser } from './task-user.ts'
 import type { TaskSpec } from './views.ts'
 
 export const TASKS_MAX = 1024
+const WAY_OUT_INTERFACE = 'eth1'
 /** See leaseSlot(). */
 const SIDES = [0, 1]
 
@@ -49,7 +50,7 @@ export function planTask(
     labels: spec.labels, service: spec.service ?? null, runtime: spec.runtime,
     rootfs: spec.rootfs ?? null, promiscuous: spec.promiscuous, remove: spec.remove,
     createdAt: new Date(wallMs).toISOString(), startedAt: null, finishedAt: null,
-    endpoints: planEndpoints(core, networks, spec),
+    ...planEndpoints(core, networks, id, spec),
   }
 }
 
@@ -76,10 +77,16 @@ function checkCrun(): void {
   }
 }
 
-function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): EndpointRecord[] {
+/**
+ * Its interfaces, as Docker has them: eth1 is the way out, if it gets one; the networks have eth0,
+ * eth2, eth3 and so on.
+ */
+function planEndpoints(core: Core, networks: Networks, id: string, spec: TaskSpec,
+): { endpoints: EndpointRecord[]; wayOut: PlugRecord | null } {
   const endpoints: EndpointRecord[] = []
+  const hasWayOut = core.wayOut.isFor(spec.networks.map(({ network }) => networks.find(network)))
   try {
-    for (const wanted of spec.networks) {
+    for (const [n, wanted] of spec.networks.entries()) {
       const network = networks.find(wanted.network)
       if (endpoints.some(endpoint => endpoint.network === network.id)) {
         throw new UsageError(`--network ${network.name} is given twice`)
@@ -87,12 +94,13 @@ function planEndpoints(core: Core, networks: Networks, spec: TaskSpec): Endpoint
       const { address, lease } = networks.takeAddress(network, { ...wanted,
         lease: wanted.lease ?? slotLease(core, network.id, wanted.address, spec) })
       endpoints.push({
-        portId: 0, slot: 0, network: network.id, interface: `eth${endpoints.length}`, address,
+        portId: 0, slot: 0, network: network.id, address,
+        interface: `eth${hasWayOut && n > 0 ? n + 1 : n}`,
         mac: macOfAddress(parseIpv4(address)), lease,
       })
       Object.assign(endpoints.at(-1)!, core.nextPort(endpoints.slice(0, -1)))
     }
-    return endpoints
+    return { endpoints, wayOut: hasWayOut ? core.wayOut.plan(id, WAY_OUT_INTERFACE) : null }
   } catch (error) {
     for (const { network, address } of endpoints) networks.releaseAddress(network, address)
     throw error

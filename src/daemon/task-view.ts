@@ -2,8 +2,9 @@
 import { HOSTNAME_DIGITS } from '../base/ids.ts'
 import { linkLocalOfMac, parseCidr } from '../base/text.ts'
 import { netnsOf } from './endpoints.ts'
-import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
+import type { EndpointRecord, NetworkRecord, TaskRecord, WayOutRecord } from './state.ts'
 import type { EndpointView, TaskView } from './views.ts'
+import { plugView } from './way-out-show.ts'
 
 export function endpointView(task: TaskRecord, endpoint: EndpointRecord,
   network: NetworkRecord): EndpointView {
@@ -26,7 +27,7 @@ export const hostnameOf = (task: Pick<TaskRecord, 'hostname' | 'id'>): string =>
 
 /** @param directory where log and files of the task are kept */
 export function taskView(task: TaskRecord, networks: readonly NetworkRecord[],
-  directory: string): TaskView {
+  wayOut: WayOutRecord | null, directory: string): TaskView {
   return {
     id: task.id,
     name: task.name,
@@ -53,5 +54,6 @@ export function taskView(task: TaskRecord, networks: readonly NetworkRecord[],
       const network = networks.find(one => one.id === endpoint.network)
       return network === undefined ? [] : [endpointView(task, endpoint, network)]
     }),
+    wayOut: task.wayOut === null || wayOut === null ? null : plugView(task.wayOut, wayOut),
   }
 }

@@ -100,6 +100,7 @@ export class Tasks {
       for (const tap of opened.values()) closeTap(tap)
       throw error
     }
+    await this.#core.wayOut.attach(task)
     this.#core.dns.look(task)
     if (opened.size === 0) return
     this.#core.queueDrops.look(netns, task.endpoints)
@@ -219,6 +220,7 @@ export class Tasks {
     task.endpoints = []
     this.#core.queueDrops.end(netnsOf(task), endpoints)
     this.#core.dns.end(task)
+    await this.#core.wayOut.detach(task)
     for (const endpoint of endpoints) {
       this.#networks.releaseAddress(endpoint.network, endpoint.address)
       this.#core.taps.delete(endpoint.portId)
@@ -231,7 +233,8 @@ export class Tasks {
   }
 
   #viewOf(task: TaskRecord): TaskView {
-    return taskView(task, this.#core.networksInUse(), taskDirectory(this.#core, task))
+    return taskView(task, this.#core.networksInUse(), this.#core.state.wayOut,
+      taskDirectory(this.#core, task))
   }
 }
 

@@ -6,6 +6,7 @@ import type { LbControl } from './lb-views.ts'
 import type { ServiceControl } from './service-views.ts'
 import type { Attachment } from './lease-desk.ts'
 import type { TaskRecord, TaskService } from './state.ts'
+import type { PlugView, WayOutView } from './way-out-views.ts'
 
 export type EndpointView = {
   task: string
@@ -24,6 +25,7 @@ export type EndpointView = {
 export type NetworkView = {
   id: string
   name: string
+  /** "overlay"; or "bridge": the gateway network of the node, which has no VNI */
   driver: string
   scope: string
   /** ISO 8601, UTC */
@@ -89,6 +91,8 @@ export type TaskView = {
   promiscuous: boolean
   remove: boolean
   endpoints: EndpointView[]
+  /** Its way out of the cluster; null: it has none. */
+  wayOut: PlugView | null
 }
 
 export type StatusView = {
@@ -126,6 +130,8 @@ export type StatusView = {
   vteps: VtepView[]
   /** Tasks whose names are served, and the host's name servers, who are asked for the rest. */
   dns: { servers: number; upstreams: string[] }
+  /** How tasks reach what is outside of the cluster. */
+  wayOut: WayOutView
   /** Frames, octets and questions by name, for example `frames.tap_in`. */
   counters: Record<string, number>
   /** Dropped frames by reason, for example `unknown_vtep`. */

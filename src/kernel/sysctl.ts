@@ -16,7 +16,7 @@ import { kernelErrorOf, nodeErrorCode } from './node-error.ts'
  * accept_local    1: what comes in may be from an address of this host
  * forwarding      1: what comes in and is for others is passed on; of `all`: this host is a router
  * route_localnet  1: 127.0.0.0/8 may come and go here
- * rp_filter       0, 2: what comes in from an address may leave to it by another device
+ * rp_filter       0, 2: what comes in from an address may leave to it by another device; 1: may not
  */
 export const DEVICE_KNOBS = {
   ipv6: ['accept_ra', 'router_solicitations', 'addr_gen_mode', 'disable_ipv6'],

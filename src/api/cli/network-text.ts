@@ -4,6 +4,13 @@ import type { NetworkServiceView, NetworkView } from '../client.ts'
 /** Of a node's id in the name of a peer. */
 const PEER_ID_DIGITS = 12
 
+/** What Docker says of docker_gwbridge, and here holds without a bridge. */
+const GATEWAY_OPTIONS = {
+  'com.docker.network.bridge.enable_icc': 'false',
+  'com.docker.network.bridge.enable_ip_masquerade': 'true',
+  'com.docker.network.bridge.name': 'tapmesh_gw',
+}
+
 /**
  * A network as `docker network inspect` shows it, and our own Vni, Mtu, Skipped and Lacks.
  * Containers are tasks of this node.
@@ -18,10 +25,11 @@ export function networkInspection(network: NetworkView): Record<string, unknown>
       Name: endpoint.task, MacAddress: endpoint.mac,
       IPv4Address: `${endpoint.address}/${endpoint.prefix}`, IPv6Address: '',
     }])),
-    Options: { 'com.docker.network.driver.overlay.vxlanid_list': String(vni) },
+    Options: driver === 'bridge' ? GATEWAY_OPTIONS
+      : { 'com.docker.network.driver.overlay.vxlanid_list': String(vni) },
     Labels: labels,
     Peers: peersOf(network),
-    Vni: vni, Mtu: mtu,
+    ...driver === 'bridge' ? {} : { Vni: vni }, Mtu: mtu,
     Skipped: network.skipped.map(skip => ({ Subnet: skip.subnet, Reason: skip.reason })),
     Lacks: (network.lacks ?? []).map(lack => ({ Name: lack.holder, Reason: lack.reason })),
   }

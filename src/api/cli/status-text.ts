@@ -12,7 +12,7 @@ export function statusText(status: StatusView, nowMs: number): string {
 }
 
 function factsText(status: StatusView, nowMs: number): string {
-  const { node, version, pid, startedAt, underlay, plane, cluster, dns } = status
+  const { node, version, pid, startedAt, underlay, plane, cluster, dns, wayOut } = status
   const up = elapsedText(startedAt, nowMs)
   const checksum = underlay.udpChecksum ? 'on' : 'off'
   const rows: [name: string, value: string][] = [
@@ -25,8 +25,17 @@ function factsText(status: StatusView, nowMs: number): string {
     ['Features', featuresText(plane.features)],
     ['Names', `for ${counted(dns.servers, 'task')}, others from ${
       dns.upstreams.join(', ') || 'nobody'}`],
+    ['Way out', wayOutText(wayOut)],
   ]
   return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')
+}
+
+function wayOutText(wayOut: StatusView['wayOut']): string {
+  const { device, opened, reason, state, subnet, tasks } = wayOut
+  if (state === 'closed') return `closed: ${reason}`
+  if (state !== 'open') return state
+  return `${subnet} by ${device}, ${counted(tasks, 'task')}`
+    + (opened.length > 0 ? `, forwarding on ${opened.join(', ')}` : '')
 }
 
 /** Several workers, and whether some ports keep to one of them. */

@@ -39,7 +39,7 @@ const task: TaskView = {
   directory: '/var/lib/tapmesh/tasks/abab', user: null, runtime: 'process', rootfs: null,
   stopGraceMs: 10_000, labels: {}, service: null,
   startedAt: '2026-01-02T03:04:00Z', finishedAt: null, promiscuous: false, remove: false,
-  endpoints: [],
+  endpoints: [], wayOut: null,
 }
 const ended = { state: 'exited', pid: null, finishedAt: '2026-01-02T03:01:00Z' } as const
 const states: [change: Partial<TaskView>, text: string][] = [

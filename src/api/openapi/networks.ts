@@ -8,9 +8,9 @@ import { json, labelsShape, nothingAnswered, type Operations, shapeOf, time } fr
 import { taskShape } from './tasks.ts'
 
 export const networkShape = shapeOf<NetworkView>('Network')(z.strictObject({
-  id: z.string().describe('25 digits of base 36'),
+  id: z.string().describe('25 digits of base 36; of a "bridge" 64 hex digits'),
   name: z.string(),
-  driver: z.string().describe('Always "overlay"'),
+  driver: z.string().describe('"overlay"; or "bridge": the gateway network of the node, no VNI'),
   scope: z.string().describe('"swarm": of the cluster; "local": of this node alone'),
   createdAt: time,
   subnet: z.string().describe('"10.0.1.0/24"'),

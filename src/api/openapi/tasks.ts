@@ -1,10 +1,22 @@
 // docs/openapi.json: tasks of this node.
 import { z } from 'zod'
 import type { TaskView, WaitView } from '../../daemon/views.ts'
+import type { PlugView } from '../../daemon/way-out-views.ts'
 import { endpointShape } from './endpoint.ts'
 import { json, labelsShape, nothingAnswered, type Operations, shapeOf, time } from './operation.ts'
 
 const state = z.enum(['created', 'running', 'stopping', 'exited', 'failed'])
+
+const plugShape = shapeOf<PlugView>('Plug')(z.strictObject({
+  network: z.string(),
+  interface: z.string(),
+  address: z.string().describe('"172.18.0.3"'),
+  prefix: z.int(),
+  gateway: z.string(),
+  mac: z.string(),
+  mtu: z.int(),
+  device: z.string().describe("The host's end of it"),
+}))
 
 export const taskShape = shapeOf<TaskView>('Task')(z.strictObject({
   id: z.string().describe('64 hex digits'),
@@ -31,6 +43,7 @@ export const taskShape = shapeOf<TaskView>('Task')(z.strictObject({
   promiscuous: z.boolean(),
   remove: z.boolean().describe('It is removed when its process ends'),
   endpoints: z.array(endpointShape),
+  wayOut: plugShape.nullable().describe('Its way out of the cluster; null: it has none'),
 }))
 
 export const waitShape = shapeOf<WaitView>('Ended')(z.strictObject({

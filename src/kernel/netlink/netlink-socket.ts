@@ -22,11 +22,11 @@ const SOCKADDR_NL_OCTETS = 12
  * again.
  * @throws KernelError as the kernel refuses
  */
-export function openNetlinkSocket(): RawNetlinkSocket {
+export function openNetlinkSocket(protocol = netlink.Protocol.ROUTE): RawNetlinkSocket {
   for (let tries = 0; tries < OPEN_TRIES_MAX; tries += 1) {
     const fd = checkResult('open', sys.open('/', O_RDONLY | O_CLOEXEC), { path: '/' })
     sys.close(fd)
-    const socket = openSocket()
+    const socket = openSocket(protocol)
     try {
       if (portOf(fd) === socket.address().port) {
         makeOverflowSafe(fd)
@@ -41,9 +41,9 @@ export function openNetlinkSocket(): RawNetlinkSocket {
   throw new TapmeshError('TM_NETLINK', 'the descriptor of a new netlink socket is not found')
 }
 
-function openSocket(): RawNetlinkSocket {
+function openSocket(protocol: number): RawNetlinkSocket {
   try {
-    return new netlink.RawNetlinkSocket(netlink.Protocol.ROUTE)
+    return new netlink.RawNetlinkSocket(protocol)
   } catch (error) {
     throw kernelErrorOf(error)
   }

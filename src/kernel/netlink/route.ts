@@ -2,7 +2,7 @@
 import netlink from 'netlink'
 import { KernelError } from '../../base/errors.ts'
 import { formatCidr, formatIpv4, parseCidr } from '../../base/text.ts'
-import { AF_INET, ESRCH } from '../constants.ts'
+import { AF_INET, EHOSTUNREACH, ENETUNREACH, ESRCH } from '../constants.ts'
 import { ipOfOctets, octetsOfIp, octetsOfIpv4 } from './ip-octets.ts'
 import type { Attribute, Attributes } from './message.ts'
 import { formatBody, parseAttributes, u32, u32Of } from './message.ts'
@@ -54,6 +54,8 @@ const { NEWROUTE, DELROUTE, GETROUTE } = netlink.rt.MessageType
 const { CREATE, REPLACE } = netlink.FlagsNew
 const HEADER_OCTETS = netlink.rt.__LENGTH_Route
 
+const NO_WAY = [ENETUNREACH, EHOSTUNREACH]
+
 /** What makes two routes the same. */
 const ROUTE_KEYS = ['destination', 'gateway', 'device', 'table', 'source', 'metric'] as const
 
@@ -75,10 +77,31 @@ export async function routes(rt: Rtnetlink): Promise<Route[]> {
 export async function setRoute(rt: Rtnetlink, spec: RouteSpec): Promise<void> {
   const wanted = routeOf(spec)
   const same = (route: Route): boolean => ROUTE_KEYS.every(key => route[key] === wanted[key])
-  if ((await routes(rt)).some(same)) return
+  if (!(await routes(rt)).some(same)) await putRoute(rt, spec)
+}
+
+/**
+ * As setRoute, but without a look at what is there: for tables of many routes.
+ * @throws KernelError as setRoute
+ */
+export async function putRoute(rt: Rtnetlink, spec: RouteSpec): Promise<void> {
+  const wanted = routeOf(spec)
   const scope = wanted.gateway === null ? 'LINK' : 'UNIVERSE'
   const body = formatRoute(wanted, { protocol: 'STATIC', scope })
   await rt.change(NEWROUTE, CREATE | REPLACE, body, spec)
+}
+
+/** Index of the link by which packets to `address` leave, null when they cannot. */
+export async function deviceTowards(rt: Rtnetlink, address: string): Promise<number | null> {
+  const header = netlink.rt.formatRoute({ family: AF_INET, dstLen: 32 })
+  const body = formatBody(header, [[RTA_DST, octetsOfIp(address)]])
+  try {
+    const message = await rt.get(GETROUTE, body, { address })
+    return u32Of(parseAttributes(message.subarray(HEADER_OCTETS)), RTA_OIF) || null
+  } catch (error) {
+    if (error instanceof KernelError && NO_WAY.includes(error.errno)) return null
+    throw error
+  }
 }
 
 /** A route that is not there is no error. */

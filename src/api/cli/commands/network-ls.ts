@@ -15,7 +15,7 @@ const LISTING: Listing<NetworkView> = {
     Scope: { heading: 'SCOPE', of: ({ scope }) => scope },
     Subnet: { heading: 'SUBNET', of: ({ subnet }) => subnet },
     Gateway: { heading: 'GATEWAY', of: ({ gateway }) => gateway },
-    VNI: { heading: 'VNI', of: ({ vni }) => String(vni) },
+    VNI: { heading: 'VNI', of: ({ driver, vni }) => driver === 'bridge' ? '' : String(vni) },
     MTU: { heading: 'MTU', of: ({ mtu }) => String(mtu) },
     IPv6: { heading: 'IPV6', of: () => 'false' },
     Internal: { heading: 'INTERNAL', of: ({ internal }) => String(internal) },
@@ -31,7 +31,7 @@ const LISTING: Listing<NetworkView> = {
     label: labelled(({ labels }) => labels),
     name: part(({ name }) => name),
     scope: exactly(({ scope }) => scope, ['swarm', 'global', 'local']),
-    type: exactly(({ ingress }) => ingress ? 'builtin' : 'custom',
+    type: exactly(({ driver, ingress }) => ingress || driver === 'bridge' ? 'builtin' : 'custom',
       ['custom', 'builtin']),
   },
   labels: ({ labels }) => labels,
@@ -42,6 +42,7 @@ export function define(command: Command): void {
   command.action(async (options: ListOptions) =>
     printList(LISTING, await clientOf(command).networks(), options))
   addSocketOption(command)
-  addExample(command, 'tapmesh network ls', 'tapmesh network rm $(tapmesh network ls -q)',
+  addExample(command, 'tapmesh network ls',
+    'tapmesh network rm $(tapmesh network ls -q --filter type=custom)',
     "tapmesh network ls --filter label=team=blue --format '{{.Name}} {{.Subnet}}'")
 }

@@ -40,7 +40,7 @@ export function define(command: Command): void {
     .option('-d, --detach', 'print the id and return')
     .option('--rm', 'remove the task when it has ended')
     .option('--name <name>', 'name of the task (default: one is made up)')
-    .option('--network <network[,ip=address]>', 'network to join, in the order of eth0, eth1, …',
+    .option('--network <network[,ip=address]>', 'network to join, in the order of eth0, eth2, …',
       collect)
     .option('-e, --env <key=value>', 'environment, any number of times', collect)
     .option('-w, --workdir <folder>', 'working directory')

@@ -13,7 +13,7 @@ export function define(command: Command): void {
       + 'all of them run; Ctrl-C ends the wait, not the service.')
     .argument('<command...>', 'program and its arguments')
     .option('--name <name>', 'name of the service (default: one is made up)')
-    .option('--network <network>', 'network to join, in the order of eth0, eth1, …; or '
+    .option('--network <network>', 'network to join, in the order of eth0, eth2, …; or '
       + 'name=NETWORK,alias=NAME', collect)
     .option('--mode <mode>', 'replicated, or global: a task on each node (default: replicated)')
     .option('-p, --publish <[mode,]published:target[/udp]>', 'port that leads to the tasks, on '
