@@ -104,6 +104,7 @@ function nodeTask({ id, name }: NodeView): ServiceTaskView {
     id: 't'.repeat(25), service: 's'.repeat(25), slot: '1', name: 'web.1', node: { id, name },
     generation: 1, command: ['whoami'], desired: 'running', state: 'running', error: '',
     exitCode: null, container: null, createdAt: AT, stateAt: AT, ports: [], isAway: false,
+    flows: null,
   }
 }
 

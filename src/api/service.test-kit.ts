@@ -73,7 +73,7 @@ export function fakeTask(service: ServiceView, slot: string, change: Partial<Ser
     id: digit.repeat(25), service: service.id, slot, name: `${service.name}.${slot}`,
     node: { id: NODE_IDS[0], name: 'node1' }, generation: 1, command: service.spec.task.command,
     desired: 'running', state: 'running', error: '', exitCode: null, container: digit.repeat(64),
-    createdAt: AT, stateAt: AT, ports: [], isAway: false, ...change,
+    createdAt: AT, stateAt: AT, ports: [], isAway: false, flows: null, ...change,
   }
 }
 

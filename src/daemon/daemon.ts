@@ -20,6 +20,7 @@ import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
 import { HostSubnets } from './host-subnets.ts'
 import { Ingress } from './ingress.ts'
+import { flowsTo } from './lb.ts'
 import { Leases } from './leases.ts'
 import { Networks } from './networks.ts'
 import type { OnPortDead } from './packet-worker.ts'
@@ -132,7 +133,8 @@ async function takeUpAll(core: Core, tasks: Tasks, changes: Exclusive): Promise<
 function makeServices({ core, ingress, networks, tasks, version }:
 Pick<ClusterParts, 'core' | 'ingress' | 'networks' | 'tasks' | 'version'>): Services {
   return new Services({ core, clock: systemClock, version, readLog: makeLogReader(tasks),
-    makeIngress: () => networks.makeIngress(), hostPorts: ingress.ports })
+    makeIngress: () => networks.makeIngress(), hostPorts: ingress.ports,
+    flowsTo: task => flowsTo(core, task) })
 }
 
 function wallNow(): string {

@@ -1,7 +1,7 @@
 // Load balancing on this node as people see it: what stands in the table image, and the flows that
 // the workers keep in shared memory.
 import { NotFoundError } from '../base/errors.ts'
-import { formatIpv4 } from '../base/text.ts'
+import { formatIpv4, parseIpv4 } from '../base/text.ts'
 import { PHASE_NAMES } from '../path/flow-memory.ts'
 import { type FlowRow, flowsInUse, flowsOfBackend, makeFlowRows } from '../path/flow-rows.ts'
 import { PROTOCOL_TCP } from '../wire/ipv4.ts'
@@ -19,6 +19,15 @@ export function makeLb(core: Core): LbControl {
       .sort((a, b) => a.mark - b.mark),
     flows: (service, most) => flowsOf(core, service, most),
   }
+}
+
+/** Open connections through this node to the task of this name, in all its networks. */
+export function flowsTo({ balancing, datapath }: Core, task: string): number {
+  return balancing.all.flatMap(({ row, service }) => {
+    const addresses = new Set(service.tasks.filter(({ name }) => name === task)
+      .map(({ address }) => parseIpv4(address)))
+    return row.backends.filter(({ address }) => addresses.has(address))
+  }).reduce((sum, { id }) => sum + flowsOfBackend(datapath.flows, id).active, 0)
 }
 
 function rulesOf(core: Core, { row, networkId, service, ports }: Balanced): LbRuleView[] {

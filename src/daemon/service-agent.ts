@@ -14,6 +14,7 @@ import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
 import { lacksOf, leaseBook } from './lease-facts.ts'
+import { untilListening } from './service-ready.ts'
 import { taskSpecOf } from './service-task.ts'
 import type { TaskRecord } from './state.ts'
 import type { Tasks } from './tasks.ts'
@@ -177,6 +178,7 @@ export class ServiceAgent {
         })
         this.#local.set(order.task, task.id)
         this.#watch(order.task, task.id)
+        await untilListening(task.pid, order.service.spec.ports, clock)
         return this.#tell(link, { type: 'running', task: order.task, container: task.id })
       } catch (error) {
         if (error instanceof ConflictError && clock.nowMs() < untilMs) {

@@ -12,7 +12,8 @@ function task(slot: string, change: Partial<ServiceTaskView> = {}): ServiceTaskV
   return {
     id: `t${slot}`, service: 's', slot, name: `web.${slot}`, node: { id: 'n1', name: 'node1' },
     generation: 1, command: ['x'], desired: 'running', state: 'running', error: '', exitCode: null,
-    container: slot.repeat(64), createdAt: '', stateAt: '', ports: [], isAway: false, ...change,
+    container: slot.repeat(64), createdAt: '', stateAt: '', ports: [], isAway: false,
+    flows: null, ...change,
   }
 }
 

@@ -102,6 +102,7 @@ function taskView(service: NamedService, task: TaskFact, nodes: readonly NodeFac
     stateAt: moment(task.stateAt),
     ports: isLive(task) && !isHidden ? service.spec.ports.filter(port => port.mode === 'host') : [],
     isAway: isHidden,
+    flows: null,
   }
 }
 
@@ -113,6 +114,7 @@ function waitingView(service: NamedService, plan: SlotPlan): ServiceTaskView {
     command: spec.task.command, desired: 'running', state: 'pending',
     error: plan.reason,
     exitCode: null, container: null, createdAt: since, stateAt: since, ports: [], isAway: false,
+    flows: null,
   }
 }
 

@@ -67,6 +67,8 @@ export type ServiceTaskView = {
   ports: PublishedPort[]
   /** Its node is not here; the state is the last that was heard. */
   isAway: boolean
+  /** Of a task that is about to stop: open connections that it has through this node; else null. */
+  flows: number | null
 }
 
 export type PortInput = Omit<PublishedPort, 'published' | 'source'> & {

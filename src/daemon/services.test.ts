@@ -58,7 +58,8 @@ function bench(isManager = true) {
     hostPorts: { check: ({ published }: { published: number }) => {
       if (published !== 22) return
       throw new ConflictError('port 22/tcp is in use on node1 by sshd (pid 1)')
-    } } }
+    } },
+    flowsTo: () => 3 }
   const services = new Services({ core, ...parts })
   const task = (slot: string, node: string, id: string, row: Partial<ServiceTaskRow> = {},
     hidden = false) => put(TABLE_TASK, `${node}/${id}`, {
@@ -330,4 +331,12 @@ test('a global service is wanted where a node is here and meets the constraints'
   t.is(services.get('web').wanted, 2)
   putNode(put, 3, false)
   t.is(services.get('web').wanted, 1)
+})
+
+test('of a task that is about to stop the open connections are shown', async t => {
+  const { services, task } = bench()
+  await services.create(input())
+  task('1', 'n1', 'a', { state: 'draining', desired: 'shutdown' })
+  task('2', 'n2', 'b')
+  t.deepEqual(services.tasks('web').map(({ slot, flows }) => [slot, flows]), [['1', 3], ['2', null]])
 })

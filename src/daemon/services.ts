@@ -6,6 +6,7 @@ import { ConflictError, LimitError } from '../base/errors.ts'
 import { findNamed } from '../base/ids.ts'
 import {
   type PublishedPort, previousKey, serviceIdOf, type ServiceRow, TABLE_ROLLOUT, TABLE_SERVICE,
+  taskName,
 } from '../cluster/services/rows.ts'
 import { firstVersion, nextVersion } from '../cluster/services/versions.ts'
 import type { Write } from '../cluster/tables/events.ts'
@@ -36,6 +37,8 @@ type Parts = Readonly<{
   makeIngress: () => Promise<void>
   /** Ports of this host. */
   hostPorts: Pick<IngressPorts, 'check'>
+  /** Open connections through this node to a task of this name. */
+  flowsTo: (task: string) => number
 }>
 
 export class Services implements ServiceControl {
@@ -59,7 +62,9 @@ export class Services implements ServiceControl {
   }
 
   tasks(which: string): ServiceTaskView[] {
-    return serviceTaskViews(this.#needed().records, this.#find(which))
+    const service = this.#find(which)
+    return serviceTaskViews(this.#needed().records, service).map(task => task.state === 'draining'
+      ? { ...task, flows: this.#parts.flowsTo(taskName(service.name, task.slot, task.id)) } : task)
   }
 
   async create(input: ServiceInput): Promise<ServiceChanged> {

@@ -18,6 +18,12 @@ export function heldPorts(): HeldPort[] {
     portsIn(readTable(`/proc/net/${protocol}${family}`), protocol)))
 }
 
+/** Whether somebody in the network namespace of this process listens on the port. */
+export function listens(pid: number, port: number): boolean {
+  return ['tcp', 'tcp6'].some(name => portsIn(readTable(`/proc/${pid}/net/${name}`), 'tcp')
+    .some(one => one.port === port))
+}
+
 /** @param table the text of /proc/net/tcp, tcp6, udp or udp6 */
 export function portsIn(table: string, protocol: Transport): HeldPort[] {
   const wanted = protocol === 'tcp' ? TCP_LISTENS : UDP_UNCONNECTED

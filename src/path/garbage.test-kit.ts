@@ -16,18 +16,20 @@ import {
   ether, ipv4, payloadOf, type Station, station, tcp, viewOf, withChecksum,
 } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
-import type { RemoteRow, ServiceRow } from './image-rows.ts'
+import type { PublishedRow, RemoteRow, ServiceRow } from './image-rows.ts'
 import { adoptTables, makePlane, type Plane } from './plane.ts'
 import { makeTables } from './tables.ts'
 
 /**
  * From a TAP to the tunnel and back, as single frames and as many in one. `given` is in a strict
  * network of many given endpoints. `vip` is to a virtual address, and from its backend; with
- * `begin` every frame begins a flow, in a table that is always full. `wasteful` is `in` to a port
+ * `begin` every frame begins a flow, in a table that is always full; with `host` it goes to a
+ * published port, and comes from there. `wasteful` is `in` to a port
  * that makes one object of each frame, to see that it would be seen.
  */
 export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'out-given' | 'in-given'
   | 'in-train-given' | 'wasteful' | 'out-vip' | 'out-vip-begin' | 'in-vip' | 'in-train-vip'
+  | 'out-host-vip' | 'out-host-vip-begin' | 'in-host-vip'
 
 export type GarbageReport = {
   forwarded: number
@@ -126,10 +128,10 @@ class ReplayPort implements FramePort {
   receive(): number {
     const { at, view } = this.#ring
     const count = this.#replay.receive()
-    if (this.#traffic.startsWith('out-vip')) this.#replay.restore()
+    if (/^out.*vip/.test(this.#traffic)) this.#replay.restore()
     for (let n = 0; n < count; n++) {
       const header = at[n]! - VNET_HEADER_OCTETS
-      if (this.#traffic === 'out-vip-begin') {
+      if (this.#traffic.endsWith('-begin')) {
         this.#began = (this.#began + 1) & 0xffff
         view.setUint16(at[n]! + 34, this.#began)
       }
@@ -229,7 +231,7 @@ function outgoing(traffic: string): Uint8Array[] {
   return Array.from({ length: 8 }, (_, flow) => {
     const frame = segment(HERE, traffic.includes('vip') ? VIP : THERE, flow, 1,
       isSuper ? SEGMENT_OCTETS * 40 : flow * 150)
-    if (traffic === 'out-vip-begin') frame[47] = 2 // SYN
+    if (traffic.endsWith('-begin')) frame[47] = 2 // SYN
     if (traffic.startsWith('in')) { // the flows that are answered: to the ports that answer
       const view = viewOf(frame)
       const ports = view.getInt32(34)
@@ -259,9 +261,16 @@ function given(): RemoteRow[] {
 function services(traffic: string): ServiceRow[] {
   const count = traffic.startsWith('in') ? 1 : BACKENDS
   return [{ mark: 256, network: 0, address: parseIpv4(VIP.address),
-    scheduler: traffic === 'out-vip-begin' ? 'lc' : 'maglev',
+    scheduler: traffic.endsWith('-begin') ? 'lc' : 'maglev',
     backends: Array.from({ length: count }, (_, id) =>
       ({ id, address: parseIpv4(THERE.address) + id, weight: 1 })) }]
+}
+
+/** The ports that outgoing() asks for. */
+function published(traffic: string): PublishedRow[] {
+  const ports = traffic.startsWith('in') ? Array.from({ length: 8 }, (_, n) => 5000 + n) : [80]
+  return ports.map(port =>
+    ({ protocol: 6, port, mark: 256, target: port, isPreserving: false }))
 }
 
 function makeTarget(traffic: string, batch: number): Plane {
@@ -270,7 +279,8 @@ function makeTarget(traffic: string, batch: number): Plane {
   const isTrain = traffic.startsWith('in-train')
   const isVirtual = traffic.includes('vip')
   const underlay = new ReplayUnderlay(ring, incoming(isTrain), batch, isVirtual)
-  const flows = traffic === 'out-vip-begin'
+  const isHost = traffic.includes('host')
+  const flows = traffic.endsWith('-begin')
     ? { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } : undefined
   const plane = makePlane({ ring, underlay, counters: makeCounters(), clock: quickClock,
     inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS,
@@ -284,16 +294,17 @@ function makeTarget(traffic: string, batch: number): Plane {
   adoptTables(plane, makeTables(buildImage({
     generation: 1,
     networks: [{ vni: VNI, mtu: 1450, learnedMax: 4096, strict: isGiven,
-      gateway: parseIpv4('10.0.1.1') }],
+      gateway: parseIpv4('10.0.1.1'), isIngress: isHost }],
     services: isVirtual ? services(traffic) : [],
+    published: isHost ? published(traffic) : [],
     ports: [{ id: 1, slot: 0, fd: 3, network: 0, macHigh, macLow, address,
-      linkLocal: linkLocalWords(mac), promiscuous: false }],
+      linkLocal: linkLocalWords(mac), promiscuous: false, ...isHost && { role: 'host' } }],
     members: [{ network: 0, address: PEER_ADDRESS, port: 4789 }],
     remotes: isGiven ? given() : [],
   })))
   // One batch begins the flows that are answered, and one teaches where THERE is.
   if (traffic.startsWith('in') && isVirtual) breathe(plane, new OneReady(TOKEN_FIRST_PORT), 0)
-  breathe(plane, new OneReady(TOKEN_UNDERLAY), 0)
+  if (!traffic.startsWith('out-host')) breathe(plane, new OneReady(TOKEN_UNDERLAY), 0)
   return plane
 }
 

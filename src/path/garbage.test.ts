@@ -31,6 +31,9 @@ const ROWS: [name: string, traffic: Traffic, batch: number][] = [
   ['tunnel to TAP, segments put together where all is given', 'in-train-given', 64],
   ['to a virtual address', 'out-vip', 64],
   ['to a virtual address, each frame a new flow in a full table', 'out-vip-begin', 64],
+  ['to a published port', 'out-host-vip', 64],
+  ['to a published port, each frame a new flow in a full table', 'out-host-vip-begin', 64],
+  ['from a task of a published port', 'in-host-vip', 64],
   ['from a backend', 'in-vip', 64],
   ['from a backend, segments put together', 'in-train-vip', 64],
 ]

@@ -17,7 +17,7 @@ export const SERVICE_TASKS: Listing<TaskRow> = {
     Node: { heading: 'NODE', of: ({ node }) => node?.name ?? '' },
     DesiredState: { heading: 'DESIRED STATE', of: ({ desired }) => stateWord(desired) },
     CurrentState: { heading: 'CURRENT STATE',
-      of: ({ state, stateAt }, { nowMs }) => `${stateWord(state)} ${agoText(stateAt, nowMs)}` },
+      of: (task, { nowMs }) => `${stateText(task)} ${agoText(task.stateAt, nowMs)}` },
     Error: { heading: 'ERROR', of: ({ error }, { isWhole }) => errorText(error, isWhole) },
     Ports: { heading: 'PORTS', of: ({ ports }) => portsText(ports) },
   },
@@ -38,6 +38,12 @@ export const SERVICE_TASKS: Listing<TaskRow> = {
 export function taskRows(tasks: readonly ServiceTaskView[], { quiet }: ListOptions): TaskRow[] {
   return tasks.map((task, n) => ({ ...task, isOlder: isSlotOf(task, tasks[n - 1]) }))
     .filter(({ id }) => quiet !== true || id !== '')
+}
+
+/** "Running"; "Draining, 3 flows" */
+function stateText({ flows, state }: ServiceTaskView): string {
+  return flows === null ? stateWord(state)
+    : `${stateWord(state)}, ${flows} ${flows === 1 ? 'flow' : 'flows'}`
 }
 
 function isSlotOf(task: ServiceTaskView, before: ServiceTaskView | undefined): boolean {

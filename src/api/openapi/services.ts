@@ -54,6 +54,8 @@ export const serviceTaskShape = shapeOf<ServiceTaskView>('ServiceTask')(z.strict
   stateAt: time.describe('When it came into `state`'),
   ports: z.array(portShape).describe('Ports of its node that lead to it alone'),
   isAway: z.boolean().describe('Its node is not here; the state is the last that was heard'),
+  flows: z.number().nullable()
+    .describe('While it is draining: open connections to it through this node'),
 }))
 
 const pending = z.array(z.string())
