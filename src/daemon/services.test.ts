@@ -338,5 +338,6 @@ test('of a task that is about to stop the open connections are shown', async t =
   await services.create(input())
   task('1', 'n1', 'a', { state: 'draining', desired: 'shutdown' })
   task('2', 'n2', 'b')
-  t.deepEqual(services.tasks('web').map(({ slot, flows }) => [slot, flows]), [['1', 3], ['2', null]])
+  t.deepEqual(services.tasks('web').map(({ slot, flows }) => [slot, flows]),
+    [['1', 3], ['2', null]])
 })

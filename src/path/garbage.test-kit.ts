@@ -112,7 +112,8 @@ class Replay {
 class ReplayPort implements FramePort {
   readonly #ring: Ring
   readonly #replay: Replay
-  readonly #traffic: string
+  readonly #isVirtual: boolean
+  readonly #isBeginning: boolean
   readonly #isSuper: boolean
   #began = 0
   sent = 0
@@ -120,7 +121,8 @@ class ReplayPort implements FramePort {
   constructor(ring: Ring, frames: Uint8Array[], batch: number, traffic: string) {
     this.#ring = ring
     this.#replay = new Replay(ring, frames, batch, VNET_HEADER_OCTETS)
-    this.#traffic = traffic
+    this.#isVirtual = /^out.*vip/.test(traffic)
+    this.#isBeginning = traffic.endsWith('-begin')
     this.#isSuper = traffic === 'out-super'
   }
 
@@ -128,10 +130,10 @@ class ReplayPort implements FramePort {
   receive(): number {
     const { at, view } = this.#ring
     const count = this.#replay.receive()
-    if (/^out.*vip/.test(this.#traffic)) this.#replay.restore()
+    if (this.#isVirtual) this.#replay.restore()
     for (let n = 0; n < count; n++) {
       const header = at[n]! - VNET_HEADER_OCTETS
-      if (this.#traffic.endsWith('-begin')) {
+      if (this.#isBeginning) {
         this.#began = (this.#began + 1) & 0xffff
         view.setUint16(at[n]! + 34, this.#began)
       }
