@@ -115,7 +115,8 @@ export class Attachments {
 
   /** With the last network that is not internal ends the way out. */
   async #endWayOut(task: TaskRecord): Promise<void> {
-    const left = task.endpoints.map(endpoint => this.#networks.find(endpoint.network))
+    const left = this.#core.state.networks.filter(network =>
+      task.endpoints.some(endpoint => endpoint.network === network.id))
     if (left.every(network => network.internal)) await this.#core.wayOut.detach(task)
   }
 }

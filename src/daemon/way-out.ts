@@ -83,9 +83,9 @@ export class WayOut {
     const { wayOut } = this.#core.state
     const plug = task.wayOut
     if (plug === null || wayOut === null) return
+    await removePlug(this.#host, plug)
     task.wayOut = null
     this.#poolOf(wayOut).release(parseIpv4(plug.address), this.#clock.nowMs())
-    await removePlug(this.#host, plug)
   }
 
   /** A change: the host's side is made, or what somebody took away of it is made again. */
