@@ -3,7 +3,7 @@
 import type { Test } from 'tap'
 import type { BalancedView } from '../src/daemon/lb-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'
-import { untilEqual } from './lib/cluster.ts'
+import { rowsOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { untilRunning } from './lib/services.ts'
 import { curl } from './lib/traffic.ts'
@@ -81,6 +81,7 @@ async function ingressAddressOf(node: string): Promise<string> {
 
 lab.test('E1, E2, E3, E18: every node answers, and a task sees which one was asked', async t => {
   await lab.tapmesh('node1', 'network', 'create', 'mynet')
+  lab.start('node3', 'perl', '-e', HOLDER, '8091') // for the test of ports that are taken
   await untilEqual(lab)
   await create('web', 2, '8080:80', '--network', 'mynet', '--', 'tapmesh', 'whoami', '--port', '80')
   for (const node of lab.nodes) {
@@ -221,6 +222,12 @@ lab.test('a published port is no program\'s, and one of a program is not publish
     '-p', '8090:80', '--', 'sleep', '600')
   t.equal(refused.code, 1)
   t.match(refused.stderr, /port 8090\/tcp is in use on node1 by perl \(pid \d+\)/)
+  await until('node1 knows what node3 has', async () =>
+    JSON.stringify(await rowsOf(lab, 'node1', 'ports')).includes('8091'))
+  const elsewhere = await lab.run('node1', 'tapmesh', 'service', 'create', '-d', '--name', 'late',
+    '-p', '8091:80', '--', 'sleep', '600')
+  t.equal(elsewhere.code, 1)
+  t.match(elsewhere.stderr, /port 8091\/tcp is in use on node3 by perl \(pid \d+\)/)
   t.notMatch(await lab.tapmesh('node1', 'service', 'ls'), /late/)
   await holder.stop()
 })

@@ -8,7 +8,8 @@ import {
 import type { Change } from '../cluster/tables/events.ts'
 import {
   decodeRow, type EndpointRow, endpointRow, type NetworkRow, networkRow, type NodeRow, nodeRow,
-  ownerOf, subnetsRow, type SubnetsRow, TABLE_ENDPOINT, TABLE_NETWORK, TABLE_NODE, TABLE_SUBNETS,
+  ownerOf, portsRow, type PortsRow, subnetsRow, type SubnetsRow, TABLE_ENDPOINT, TABLE_NETWORK,
+  TABLE_NODE, TABLE_PORTS, TABLE_SUBNETS,
 } from './shared-rows.ts'
 
 /** A row as it is taken up: null when it was deleted. */
@@ -45,6 +46,8 @@ export class ClusterRecords {
   readonly networks = new Map<string, Known<NetworkRow>>()
   /** By node id. */
   readonly subnets = new Map<string, Known<SubnetsRow>>()
+  /** By node id. */
+  readonly ports = new Map<string, Known<PortsRow>>()
   /** By "NODE/PORT". */
   readonly endpoints = new Map<string, Known<EndpointRow>>()
   /** By service id, and by previousKey() of it. */
@@ -72,6 +75,7 @@ export class ClusterRecords {
       case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)
       case TABLE_SUBNETS:
         return this.#put(this.subnets, ownerOf(row.key), row, subnetsRow)
+      case TABLE_PORTS: return this.#put(this.ports, ownerOf(row.key), row, portsRow)
       case TABLE_ENDPOINT: return this.#put(this.endpoints, row.key, row, endpointRow)
       case TABLE_SERVICE: return this.#put(this.services, row.key, row, serviceRow)
       case TABLE_ROLLOUT: return this.#put(this.rollouts, row.key, row, rolloutRow)

@@ -18,6 +18,7 @@ import { makeControl } from './control.ts'
 import { Core } from './core.ts'
 import type { TapKind } from './endpoints.ts'
 import { Exclusive } from './exclusive.ts'
+import { HostPorts } from './host-ports.ts'
 import { HostSubnets } from './host-subnets.ts'
 import { Ingress } from './ingress.ts'
 import { flowsTo } from './lb.ts'
@@ -157,11 +158,13 @@ function makeCluster({ changes, core, host, ingress, leases, networks, tasks, ve
 ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
   const { log } = core
   const subnets = new HostSubnets(core, host)
+  const ports = new HostPorts(core)
   const agent = new ServiceAgent({ core, tasks, changes, clock: systemClock, log })
   const cluster = new Cluster({
     core, networks, changes, shared: new SharedNetworks(core, networks), clock: systemClock, log,
     version, followers: [() => leases.follow(), link => agent.follow(link),
-      link => subnets.follow(link), () => ingress.follow()],
+      link => subnets.follow(link), link => ports.follow(link),
+      () => ingress.follow()],
     leavers: [() => agent.leave(), () => ingress.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
     readLog: makeLogReader(tasks),

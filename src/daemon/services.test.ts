@@ -15,7 +15,7 @@ import { ClusterRecords } from './cluster-records.ts'
 import type { Config } from './config.ts'
 import type { ServiceInput } from './service-views.ts'
 import { Services } from './services.ts'
-import { encodeRow, networkIdOf, TABLE_NETWORK, TABLE_NODE } from './shared-rows.ts'
+import { encodeRow, networkIdOf, TABLE_NETWORK, TABLE_NODE, TABLE_PORTS } from './shared-rows.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')
 const WEB = serviceIdOf('web')
@@ -42,6 +42,8 @@ function bench(isManager = true) {
     },
   } as unknown as ClusterLink
   for (const n of [1, 2, 3]) putNode(put, n, true)
+  put(TABLE_PORTS, 'n2/self', { ports: [
+    { protocol: 'tcp', port: 25, program: 'smtpd (pid 9)' }] })
   for (const [id, name, net] of [['net1', 'mynet', 1], ['net2', 'other', 2]] as const) {
     put(TABLE_NETWORK, id, { name, subnet: `10.0.${net}.0/24`, gateway: `10.0.${net}.1`,
       vni: 4096 + net, mtu: null, labels: {}, createdAt: '2026-01-01' })
@@ -121,6 +123,8 @@ const refused: [name: string, change: Partial<ServiceInput>, error: Function, li
   ['port taken by a host\'s', { ports: [port(5432, 80, { mode: 'host' })] }, ConflictError, /"db"/],
   ['port of a program of the host', { ports: [port(22, 80)] }, ConflictError,
     /port 22\/tcp is in use on node1 by sshd \(pid 1\)/],
+  ['port of a program of another node', { ports: [port(25, 80)] }, ConflictError,
+    /port 25\/tcp is in use on node2 by smtpd \(pid 9\)/],
   ['port twice', { ports: [port(80, 80), port(80, 81)] }, ConflictError,
     /port 80\/tcp is published twice/],
   ['the port of the mesh', { ports: [port(7946, 80)] }, ConflictError,

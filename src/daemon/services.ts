@@ -14,6 +14,7 @@ import { VALUE_OCTETS_MAX } from '../cluster/tables/rows.ts'
 import { networkFacts } from './cluster-facts.ts'
 import { type ClusterLink, notInCluster } from './cluster-link.ts'
 import type { Core } from './core.ts'
+import { checkElsewhere } from './host-ports.ts'
 import type { IngressPorts } from './ingress-ports.ts'
 import { type LogReader, serviceLogs } from './service-logs.ts'
 import { makeServiceName } from './service-names.ts'
@@ -154,8 +155,11 @@ export class Services implements ServiceControl {
   async #preparePorts(added: readonly PublishedPort[]): Promise<void> {
     if (added.length === 0) return
     const { config } = this.#core
+    const { nodeId, records } = this.#needed()
     for (const port of added) {
-      if (port.mode === 'ingress') this.#parts.hostPorts.check(port, config.node.name)
+      if (port.mode === 'host') continue
+      this.#parts.hostPorts.check(port, config.node.name)
+      checkElsewhere(records, nodeId, port)
     }
     await this.#parts.makeIngress()
   }

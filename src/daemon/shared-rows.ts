@@ -12,6 +12,8 @@ export const TABLE_NETWORK = 'network'
 export const TABLE_ENDPOINT = 'endpoint'
 /** What the machine of a node uses itself, and no network may. */
 export const TABLE_SUBNETS = 'subnets'
+/** Ports that programs of a node's machine have: they cannot be published. */
+export const TABLE_PORTS = 'ports'
 /** What all nodes must agree on and only managers may change: the key ring, who was shut out. */
 export const TABLE_CLUSTER = 'cluster'
 
@@ -26,6 +28,7 @@ export const SHARED_TABLES: readonly TableSpec[] = [
   { name: TABLE_NETWORK, owned: false },
   { name: TABLE_ENDPOINT, owned: true },
   { name: TABLE_SUBNETS, owned: true },
+  { name: TABLE_PORTS, owned: true },
   { name: TABLE_CLUSTER, owned: false },
   ...SERVICE_TABLES,
 ]
@@ -86,6 +89,17 @@ export const subnetsRow = z.object({
   })).max(SUBNETS_TOLD_MAX),
 })
 
+/** Ports of its own that a node tells to the others: as many as its row holds. */
+export const PORTS_TOLD_MAX = 48
+export const PROGRAM_LETTERS_MAX = 32
+
+/** Key "NODE/self". */
+export const portsRow = z.object({
+  ports: z.array(z.object({
+    protocol: z.enum(['tcp', 'udp']), port, program: z.string().max(PROGRAM_LETTERS_MAX),
+  })).max(PORTS_TOLD_MAX),
+})
+
 /** Which join secrets are in force; managers give them to each other. */
 export const secretsRow = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 /** A node that a manager has taken out, `at` milliseconds since 1970. */
@@ -94,6 +108,7 @@ export const removedRow = z.object({ id: z.string().max(25), name, at: z.number(
 export type NodeRow = z.output<typeof nodeRow>
 export type NetworkRow = z.output<typeof networkRow>
 export type SubnetsRow = z.output<typeof subnetsRow>
+export type PortsRow = z.output<typeof portsRow>
 export type EndpointRow = z.output<typeof endpointRow>
 
 export const nodeKey = (nodeId: string): string => `${nodeId}/self`
