@@ -56,11 +56,10 @@ export function heldLeases(records: ClusterRecords): Map<string, Known<LeaseRow>
 }
 
 /** Tasks of all nodes, those of nodes that are not here among them. */
-export function taskFacts(records: ClusterRecords): TaskFact[] {
-  return [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
+export const taskFacts = onceARevision((records): readonly TaskFact[] =>
+  [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
     ...row, id: key.slice(key.indexOf('/') + 1), node: ownerOf(key), isHidden: hidden,
-  }))
-}
+  })))
 
 /** Endpoints of nodes that are here. */
 export function endpointFacts(records: ClusterRecords): EndpointFact[] {
@@ -85,9 +84,20 @@ function plainRows<T>(rows: ReadonlyMap<string, Known<T>>): Map<string, T> {
 }
 
 /** Who is to be found where at this moment. */
-export function clusterDirectory(records: ClusterRecords): DirectoryNetwork[] {
-  return directoryOf({
+export const clusterDirectory = onceARevision((records): readonly DirectoryNetwork[] =>
+  directoryOf({
     networks: networkFacts(records), services: serviceFacts(records),
     tasks: taskFacts(records).filter(task => !task.isHidden), endpoints: endpointFacts(records),
-  })
+  }))
+
+/** With many tasks it takes milliseconds, and several ask for the same after each change. */
+function onceARevision<T>(make: (records: ClusterRecords) => T): (records: ClusterRecords) => T {
+  const known = new WeakMap<ClusterRecords, Readonly<{ revision: number; made: T }>>()
+  return records => {
+    const last = known.get(records)
+    if (last !== undefined && last.revision === records.revision) return last.made
+    const made = make(records)
+    known.set(records, { revision: records.revision, made })
+    return made
+  }
 }
