@@ -1,5 +1,6 @@
 // Published ports, as users meet them: every node answers, whether a task runs there or not; and
 // what a node is made to do for that goes again. The rows E1 to E19 are Docker Swarm's.
+// May run beside another test.
 import type { Test } from 'tap'
 import type { BalancedView } from '../src/daemon/lb-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'

@@ -1,5 +1,6 @@
 // Tasks that stop, while they are called: no request is lost in an update, connections that last are
 // told in the end, and meanwhile people see how many there are.
+// May run beside another test.
 import type { Test } from 'tap'
 import { join } from 'node:path'
 import type { ServiceTaskView, ServiceView } from '../src/daemon/service-views.ts'
