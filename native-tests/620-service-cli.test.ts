@@ -5,13 +5,12 @@ import t from 'tap'
 import { answerMisfit, operations } from '../src/api/openapi/answers.test-kit.ts'
 import { rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { SOCKET, useLab } from './lib/lab.ts'
-import { liveTasksOf, serviceOf, servicesOf, untilRunning } from './lib/services.ts'
+import { liveTasksOf, serviceOf, untilRunning } from './lib/services.ts'
 import { until, within } from './lib/wait.ts'
 
 /** A new task is started 5 s after the end of the one before it, if nothing else is said. */
 const RESTARTED_MS = 30_000
 const CONVERGED_MS = 60_000
-const SERVICES = 50
 /** To wait until tasks run, and not to watch them for longer. */
 const QUICK = ['-q', '--update-monitor', '200ms']
 const TIMEOUT_MS = 600_000
@@ -302,25 +301,6 @@ lab.test('what a daemon answers fits docs/openapi.json', async t => {
     const [, text = '', status, type = ''] = /^([^]*)\n(\d+) ([^;]*)/.exec(answer)!
     t.equal(answerMisfit(route, { status: Number(status), type, text }), '', `${path}: ${text}`)
   }
-})
-
-lab.test('two managers create 50 services of equal names at once: all end equal', async t => {
-  const body = (n: number): string => JSON.stringify({ name: `same${n}`, replicas: 0,
-    command: ['sleep', '1000'] })
-  const script = Array.from({ length: SERVICES }, (_, n) => `curl -s -o /dev/null -X POST `
-    + `--unix-socket ${SOCKET} -H 'content-type: application/json' -d '${body(n)}' `
-    + 'http://tapmesh/v1/services').join('\n')
-  await Promise.all(['node1', 'node2'].map(node => lab.sh(node, script)))
-  await untilEqual(lab)
-  const seen = await Promise.all(lab.nodes.map(async node =>
-    (await servicesOf(lab, node)).filter(({ name }) => name.startsWith('same'))))
-  t.equal(seen[0]!.length, SERVICES)
-  t.equal(new Set(seen[0]!.map(({ id }) => id)).size, SERVICES)
-  t.same(seen[1], seen[0])
-  t.same(seen[2], seen[0])
-  const ids = seen[0]!.map(({ id }) => id)
-  t.same((await lab.tapmesh('node3', 'service', 'rm', ...ids)).split('\n'), ids)
-  await untilEqual(lab)
 })
 
 lab.test('a node that is down does not hold up a command, which says what is pending', async t => {
