@@ -331,10 +331,10 @@ class ServiceHistory {
     const plans = decide(facts)
     for (const service of facts.services) {
       const own = running.filter(task => task.service === service.id)
-      for (const plan of plans.get(service.id)!) this.#checkSlot(service, plan, own)
       const { state } = facts.rollouts.get(service.id) ?? {}
-      // It waits for a node that may take the new task.
+      // Where a slot waits for a node that may take the new task, others wait for that slot.
       const hasPlace = plans.get(service.id)!.every(plan => plan.reason === '')
+      for (const plan of plans.get(service.id)!) this.#checkSlot(service, plan, own, !hasPlace)
       if (hasPlace && (state === 'updating' || state === 'rollback_started')) {
         const waits = plans.get(service.id)!.map(plan => `${plan.slot} ${plan.holder?.state}`)
         throw new Error(`the rollout of ${service.id} is ${state} still: ${waits.join(', ')}`)
@@ -344,7 +344,8 @@ class ServiceHistory {
     if (new Set(addresses).size !== addresses.length) throw new Error('an address is given twice')
   }
 
-  #checkSlot(service: ServiceFact, plan: SlotPlan, running: readonly LocalTask[]): void {
+  #checkSlot(service: ServiceFact, plan: SlotPlan, running: readonly LocalTask[],
+    isHeldUp: boolean): void {
     const { slot, isWanted, holder } = plan
     const what = `${service.id}.${slot}`
     const here = running.filter(task => task.slot === slot)
@@ -369,7 +370,7 @@ class ServiceHistory {
     }
     const isKept = service.spec.mode === 'global'
       && facts.nodes.find(node => node.id === slot)?.availability !== 'active'
-    if (hasPlace && !isPaused && !isKept && canStart && holder.generation !== service.generation) {
+    if (!isHeldUp && !isPaused && !isKept && canStart && holder.generation !== service.generation) {
       throw new Error(`${what} is of generation ${holder.generation}, not ${service.generation}; `
         + `the rollout: ${JSON.stringify(rollout)}`)
     }
