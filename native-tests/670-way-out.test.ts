@@ -1,5 +1,6 @@
 // The way out: eth1 of each task, in the gateway network of its node. What users of Docker Swarm
 // see of it, that only what belongs to tasks passes, and that it heals and goes without a trace.
+// May run beside another test.
 import { readFileSync } from 'node:fs'
 import { exec } from '../src/base/exec.ts'
 import type { NetworkView } from '../src/daemon/views.ts'
