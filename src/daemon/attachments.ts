@@ -7,6 +7,7 @@ import type { Core } from './core.ts'
 import { netnsOf, removeEndpoint } from './endpoints.ts'
 import type { Attachment } from './lease-desk.ts'
 import type { Networks } from './networks.ts'
+import { leadOutside } from './outside.ts'
 import type { EndpointRecord, NetworkRecord, TaskRecord } from './state.ts'
 import { writeTaskFiles } from './task-files.ts'
 import type { Tasks } from './tasks.ts'
@@ -113,11 +114,11 @@ export class Attachments {
     this.#core.publish()
   }
 
-  /** With the last network that is not internal ends the way out. */
+  /** With the last network that leads out of the cluster ends the way out. */
   async #endWayOut(task: TaskRecord): Promise<void> {
     const left = this.#core.state.networks.filter(network =>
       task.endpoints.some(endpoint => endpoint.network === network.id))
-    if (left.every(network => network.internal)) await this.#core.wayOut.detach(task)
+    if (!leadOutside(left)) await this.#core.wayOut.detach(task)
   }
 }
 

@@ -8,6 +8,7 @@ import { clusterDirectory } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { NamedTask } from './dns-task.ts'
+import { leadOutside } from './outside.ts'
 import type { State } from './state.ts'
 
 /** Addresses of it are given to nodes and to what is published; nothing has a name there. */
@@ -52,8 +53,9 @@ export class NameDirectory {
 
   /** Of a task whose networks are all internal, nothing leaves the cluster. */
   mayAskOutside(task: NamedTask): boolean {
-    const networks = this.#owner.link?.records.networks
-    return task.endpoints.some(({ network }) => networks?.get(network)?.internal !== true)
+    const { link, state } = this.#owner
+    return leadOutside(task.endpoints.flatMap(({ network }) => link?.records.networks.get(network)
+      ?? state.networks.find(({ id }) => id === network) ?? []))
   }
 
   #names(id: string): NetworkNames | null {

@@ -15,6 +15,7 @@ import type { Core } from './core.ts'
 import { netnsOf } from './endpoints.ts'
 import { hostSubnets } from './host-subnets.ts'
 import { INGRESS_DEVICE } from './ingress-device.ts'
+import { leadOutside } from './outside.ts'
 import type { NetworkRecord, PlugRecord, TaskRecord, WayOutRecord } from './state.ts'
 import {
   GATEWAY_DEVICE, type GatewayAddress, removeGatewayDevice, removePlug, setGatewayDevice, setPlug,
@@ -48,10 +49,10 @@ export class WayOut {
     this.faults = new WayOutFaults(core.log)
   }
 
-  /** Whether a task of these networks gets a way out: as Docker has it, if one is not internal. */
+  /** Whether a task of these networks gets a way out. */
   isFor(networks: readonly NetworkRecord[]): boolean {
     return this.#core.config.wayOut.enabled && this.#core.state.wayOut?.isStanding === true
-      && networks.some(network => !network.internal)
+      && leadOutside(networks)
   }
 
   /** @throws LimitError when no address is free */
