@@ -23,10 +23,13 @@ function rulesOf(commands: readonly NftCommand[], chain: string): string[] {
 }
 
 const OURS = '"tmg*"'
+const PLAN = {
+  subnet: '172.18.0.0/16', opened: [], ingressDevice: 'tm-ingress', udpPort: 4789,
+}
 const SUBNET = '{"prefix":{"addr":"172.18.0.0","len":16}}'
 
 test('tasks get out, answers come back, and that is all', t => {
-  const rules = wayOutRules('172.18.0.0/16', [], 'tm-ingress')
+  const rules = wayOutRules(PLAN)
   t.deepEqual(rulesOf(rules, 'forward'), [
     `iifname == ${OURS}, oifname == ${OURS}, counter, drop`,
     `iifname == ${OURS}, saddr != ${SUBNET}, counter, drop`,
@@ -38,14 +41,20 @@ test('tasks get out, answers come back, and that is all', t => {
   ])
 })
 
+test('tunnels are not followed, neither in nor out', t => {
+  for (const chain of ['untracked-prerouting', 'untracked-output']) {
+    t.deepEqual(rulesOf(wayOutRules(PLAN), chain), ['dport == 4789, notrack'])
+  }
+})
+
 test('devices that were opened pass on nothing for others, but for published ports', t => {
-  const rules = wayOutRules('172.18.0.0/16', ['eth0', 'eth1'], 'tm-ingress')
+  const rules = wayOutRules({ ...PLAN, opened: ['eth0', 'eth1'] })
   t.is(rulesOf(rules, 'forward').at(-1),
     'iifname == {"set":["eth0","eth1"]}, oifname != "tm-ingress", counter, drop')
 })
 
 test('all of it is in one table, which is made anew, and hooks accept what is not ours', t => {
-  const commands = wayOutRules('10.200.0.0/24', ['eth0'], 'tm-ingress')
+  const commands = wayOutRules({ ...PLAN, opened: ['eth0'] })
   t.deepEqual(commands.slice(0, 3), [
     { add: { table: { family: 'ip', name: 'tapmesh' } } },
     { delete: { table: { family: 'ip', name: 'tapmesh' } } },

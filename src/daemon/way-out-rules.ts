@@ -6,23 +6,35 @@ import type { NftCommand } from '../kernel/nft.ts'
 export const HOST_END_PREFIX = 'tmg'
 const TABLE = { family: 'ip', name: 'tapmesh' }
 /** Priorities of netfilter's hooks: linux/netfilter_ipv4.h. */
+const PRIORITY_RAW = -300
 const PRIORITY_FILTER = 0
 const PRIORITY_SOURCE_NAT = 100
 
 type Expression = NftCommand
 
-/**
- * @param subnet of the gateway network
- * @param opened devices that pass on packets only because we told them to
- * @param ports  device to which what comes for published ports is passed on
- */
-export function wayOutRules(subnet: string, opened: readonly string[], ports: string,
-): NftCommand[] {
+export type WayOutPlan = Readonly<{
+  /** Of the gateway network. */
+  subnet: string
+  /** Devices that pass on packets only because we told them to. */
+  opened: readonly string[]
+  /** To which what comes for published ports is passed on. */
+  ingressDevice: string
+  /** Of the tunnels. */
+  udpPort: number
+}>
+
+export function wayOutRules({ subnet, opened, ingressDevice, udpPort }: WayOutPlan): NftCommand[] {
   const ours = `${HOST_END_PREFIX}*`
   return [
     ...noRules(),
     { add: { table: TABLE } },
-    chain('forward', 'filter', PRIORITY_FILTER),
+    // Masquerading has netfilter follow the connections of the whole host. Tunnels have no part in
+    // it, and would pay for it with each packet.
+    ...['prerouting', 'output'].flatMap(hook => [
+      chain(`untracked-${hook}`, 'filter', hook, PRIORITY_RAW),
+      rule(`untracked-${hook}`, 'tunnels', match('==', field('dport', 'udp'), udpPort), NOTRACK),
+    ]),
+    chain('forward', 'filter', 'forward', PRIORITY_FILTER),
     rule('forward', 'tasks do not meet here', device('iifname', ours), device('oifname', ours),
       COUNTED, DROP),
     rule('forward', 'only from their own addresses', device('iifname', ours),
@@ -31,9 +43,9 @@ export function wayOutRules(subnet: string, opened: readonly string[], ports: st
       match('in', { ct: { key: 'state' } }, ['established', 'related']), ACCEPT),
     rule('forward', 'nobody else comes in', device('oifname', ours), COUNTED, DROP),
     ...opened.length === 0 ? [] : [rule('forward', 'these devices are no routers for others',
-      match('==', meta('iifname'), { set: [...opened] }), match('!=', meta('oifname'), ports),
-      COUNTED, DROP)],
-    chain('postrouting', 'nat', PRIORITY_SOURCE_NAT),
+      match('==', meta('iifname'), { set: [...opened] }),
+      match('!=', meta('oifname'), ingressDevice), COUNTED, DROP)],
+    chain('postrouting', 'nat', 'postrouting', PRIORITY_SOURCE_NAT),
     rule('postrouting', 'with the address of the host', match('==', field('saddr'),
       prefixOf(subnet)), match('!=', meta('oifname'), ours), { masquerade: null }),
   ]
@@ -47,9 +59,9 @@ export function noRules(): NftCommand[] {
 const COUNTED: Expression = { counter: null }
 const DROP: Expression = { drop: null }
 const ACCEPT: Expression = { accept: null }
+const NOTRACK: Expression = { notrack: null }
 
-function chain(name: string, type: 'filter' | 'nat', prio: number): NftCommand {
-  const hook = type === 'nat' ? 'postrouting' : 'forward'
+function chain(name: string, type: 'filter' | 'nat', hook: string, prio: number): NftCommand {
   return { add: { chain: { family: TABLE.family, table: TABLE.name, name, type, hook, prio,
     policy: 'accept' } } }
 }
@@ -71,8 +83,8 @@ function meta(key: string): object {
   return { meta: { key } }
 }
 
-function field(name: string): object {
-  return { payload: { protocol: 'ip', field: name } }
+function field(name: string, protocol = 'ip'): object {
+  return { payload: { protocol, field: name } }
 }
 
 function prefixOf(subnet: string): object {

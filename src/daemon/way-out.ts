@@ -171,7 +171,9 @@ export class WayOut {
       wayOut.opened = await closedUplinks(this.#host, wayOut.opened)
       this.#core.save()
       const generation = await nftGeneration(this.#filter())
-      await changeNft(wayOutRules(wayOut.subnet, wayOut.opened, INGRESS_DEVICE))
+      const { port: udpPort } = this.#core.config.underlay
+      const { subnet, opened } = wayOut
+      await changeNft(wayOutRules({ subnet, opened, ingressDevice: INGRESS_DEVICE, udpPort }))
       this.#generation = generation + 1
       openUplinks(wayOut.opened) // after the rules, which keep others out
       this.faults.heal('filter')
