@@ -207,7 +207,8 @@ for (const setting of ['on', 'off'] as const) {
     t.equal(await download(lab, B, URL, SMALL_OCTETS), SMALL_HASH)
     t.equal(await upload(lab, B, URL, SMALL_OCTETS), SMALL_HASH)
     for (const node of lab.nodes) {
-      const lost = /counter packets (\d+)/.exec(await lab.out(node, 'nft', 'list', 'ruleset'))?.[1]
+      const lost = /counter packets (\d+)/.exec(await lab.out(node,
+        'nft', 'list', 'table', 'netdev', 'loss'))?.[1]
       t.ok(Number(lost) > 0, `${lost} lost at ${node}`)
       await lab.out(node, 'nft', 'delete', 'table', 'netdev', 'loss')
     }

@@ -206,6 +206,7 @@ export class ClusterNode {
     const { clock } = this.#parts
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        if (next.type === 'write' && this.tables.hasLeft) continue // by who has not heard of it
         for (const effect of this.tables.step(clock.nowMs(), next)) this.#do(effect)
       }
     } finally {
@@ -233,9 +234,8 @@ export class ClusterNode {
   }
 
   #notice(notice: Notice): void {
-    const { log, onRemoved } = this.#parts
-    log.warn({ notice }, NOTICES[notice.what])
-    if (notice.what === 'removed') onRemoved(notice.by)
+    this.#parts.log.warn({ notice }, NOTICES[notice.what])
+    if (notice.what === 'removed') this.#parts.onRemoved(notice.by)
   }
 }
 

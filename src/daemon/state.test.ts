@@ -22,12 +22,12 @@ function inFolder(body: (folder: string) => void): void {
   }
 }
 
-test('a task from before has a host name, a user and a runtime by default', t => inFolder(at => {
+test('a task from before has a host name, a user and a runtime by default, and no way out', t => inFolder(at => {
   const old = { format: 1, nextPortId: 3, networks: [], vteps: [], tasks: [OLD_TASK] }
   writeFileSync(join(at, 'state.json'), JSON.stringify(old))
   t.deepEqual(loadState(at).tasks, [{
     ...OLD_TASK, state: 'running', user: null, hostname: null, stopGraceMs: 10_000, labels: {},
-    service: null, runtime: 'process', rootfs: null,
+    service: null, runtime: 'process', rootfs: null, wayOut: null,
   }])
 }))
 

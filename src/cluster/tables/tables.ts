@@ -152,6 +152,11 @@ export class Tables {
     })
   }
 
+  /** This node has left, or was taken out: it writes nothing any more. */
+  get hasLeft(): boolean {
+    return this.#own.hasLeft
+  }
+
   sizes(): TablesSizes {
     const { held, replica } = this.#parts
     return {
