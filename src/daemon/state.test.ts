@@ -22,7 +22,7 @@ function inFolder(body: (folder: string) => void): void {
   }
 }
 
-test('a task from before has a host name, a user and a runtime by default, and no way out', t => inFolder(at => {
+test('a task from before has a host name, a user, a runtime, and no way out', t => inFolder(at => {
   const old = { format: 1, nextPortId: 3, networks: [], vteps: [], tasks: [OLD_TASK] }
   writeFileSync(join(at, 'state.json'), JSON.stringify(old))
   t.deepEqual(loadState(at).tasks, [{
