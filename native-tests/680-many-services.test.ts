@@ -221,11 +221,8 @@ async function comeAndGo(t: Test): Promise<void> {
     + `${Math.round(goneMs - upMs)} ms`)
 }
 
-/** docs/LIMITS.md says what is known of it. */
-const KNOWN_FAULT = 'known fault: a daemon may end when hundreds of tasks are removed at once'
-
-tap.test(`${SERVICES} services of ${REPLICAS} tasks come up and go away, and leave nothing`,
-  { skip: KNOWN_FAULT }, async (t: Test) => {
+lab.test(`${SERVICES} services of ${REPLICAS} tasks come up and go away, and leave nothing`,
+  async t => {
     await lab.tapmesh('node1', 'network', 'create', '--subnet', '10.200.0.0/22', 'large')
     // Others may move meanwhile, where the machine is so slow that a node seems to be gone.
     const others = await servicesOf(lab, 'node1')

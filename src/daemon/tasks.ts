@@ -145,11 +145,12 @@ export class Tasks {
   async stop(which: string, graceMs?: number): Promise<TaskView> {
     const task = this.find(which)
     const ending = this.#endings.of(task)
-    if (ending !== undefined && task.pid !== null && task.pidStart !== null) {
+    const { pid, pidStart } = task // the task has them no more once it has ended
+    if (ending !== undefined && pid !== null && pidStart !== null) {
       task.state = 'stopping'
-      signalTask(task.pid, task.pidStart, 'SIGTERM')
+      signalTask(pid, pidStart, 'SIGTERM')
       if (!await settlesWithin(ending, graceMs ?? task.stopGraceMs)) {
-        signalTask(task.pid, task.pidStart, 'SIGKILL')
+        signalTask(pid, pidStart, 'SIGKILL')
         await ending
       }
     }
@@ -163,9 +164,8 @@ export class Tasks {
     if (ending !== undefined) {
       if (!force) throw runningError(task)
       task.remove = false // it is being removed right here
-      if (task.pid !== null && task.pidStart !== null) {
-        signalTask(task.pid, task.pidStart, 'SIGKILL')
-      }
+      const { pid, pidStart } = task
+      if (pid !== null && pidStart !== null) signalTask(pid, pidStart, 'SIGKILL')
       await ending
     }
     await this.#changes.run(() => {

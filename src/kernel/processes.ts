@@ -1,6 +1,7 @@
 // Processes as /proc shows them: whether one still is the one that was meant, and who lives in a
 // namespace. A pid alone names nobody for long, so it goes with the time at which it was started.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { assert } from '../base/assert.ts'
 
 /** Start of a process in clock ticks since boot (proc(5), stat field 22), or null: no such one. */
 export function processStart(pid: number): string | null {
@@ -40,8 +41,12 @@ export function namespaceOf(pid: number, kind: 'net' | 'uts' | 'mnt'): string | 
   }
 }
 
-/** Send a signal; a process that is gone already is no error. A negative `pid` names a group. */
+/**
+ * Send a signal; a process that is gone already is no error. A negative `pid` names a group. To
+ * kill(2), 0 is the group of the daemon itself, -1 is everybody, and 1 is nobody's task.
+ */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  assert(Math.abs(pid) > 1, 'a signal is for one process or group, and not for our own')
   try {
     process.kill(pid, signal)
   } catch (error) {
