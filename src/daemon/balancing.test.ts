@@ -2,7 +2,9 @@
 import test from 'ava'
 import { parseIpv4 } from '../base/text.ts'
 import type { DirectoryNetwork, DirectoryTask } from '../cluster/services/directory.ts'
+import type { PublishedPort } from '../cluster/services/rows.ts'
 import { BACKENDS_MAX } from '../path/flow-memory.ts'
+import { PUBLISHED_MAX } from '../path/published-image.ts'
 import { Balancing } from './balancing.ts'
 
 function task(slot: string, over: Partial<DirectoryTask> = {}): DirectoryTask {
@@ -10,11 +12,13 @@ function task(slot: string, over: Partial<DirectoryTask> = {}): DirectoryTask {
     mac: '02:42:0a:00:01:02', isTaking: true, ...over }
 }
 
-function directory(services: readonly { id: string; vip?: string | null; tasks?: DirectoryTask[];
-  weights?: Record<string, number> }[], id = 'net'): DirectoryNetwork[] {
+type Given = { id: string; vip?: string | null; tasks?: DirectoryTask[];
+  weights?: Record<string, number>; ports?: readonly PublishedPort[] }
+
+function directory(services: readonly Given[], id = 'net'): DirectoryNetwork[] {
   return [{ id, name: id, tasks: [], services: services.map(one => ({
     name: one.id, aliases: [], endpointMode: 'vip', scheduler: 'wrr', weights: one.weights ?? {},
-    ports: [],
+    ports: one.ports ?? [],
     id: one.id, vip: one.vip === undefined ? '10.0.1.100' : one.vip, tasks: one.tasks ?? [],
   })) }]
 }
@@ -50,6 +54,17 @@ test('when all numbers were given, those that rest longest are given again', t =
   t.is(balancing.leftOut, 0)
   t.is(ids(512, BACKENDS_MAX + 2).length, BACKENDS_MAX)
   t.is(balancing.leftOut, 2)
+})
+
+test('published ports for which there is no room are left out, and counted', t => {
+  const balancing = new Balancing()
+  const ports = Array.from({ length: PUBLISHED_MAX + 3 }, (_, n): PublishedPort => (
+    { mode: 'ingress', protocol: 'tcp', published: n + 1, target: 80, source: 'node' }))
+  balancing.rows(directory([{ id: 'a', ports }]), INDEXES, { network: 'net', node: 'n1' })
+  t.is(balancing.published.length, PUBLISHED_MAX)
+  t.is(balancing.leftOut, 3)
+  balancing.rows(directory([{ id: 'a' }]), INDEXES, { network: 'net', node: 'n1' })
+  t.deepEqual([balancing.published.length, balancing.leftOut], [0, 0])
 })
 
 test('weights come by slot, and who does not take connections has none', t => {

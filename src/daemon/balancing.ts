@@ -5,6 +5,7 @@ import type { DirectoryNetwork, DirectoryService } from '../cluster/services/dir
 import type { PublishedPort } from '../cluster/services/rows.ts'
 import { BACKENDS_MAX } from '../path/flow-memory.ts'
 import type { BackendRow, PublishedRow, ServiceRow } from '../path/image-rows.ts'
+import { PUBLISHED_MAX } from '../path/published-image.ts'
 import { SERVICES_MAX } from '../path/service-image.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 
@@ -37,6 +38,7 @@ export class Balancing {
   #nextMark = FIRST_MARK
   #nextId = 0
   #all: Balanced[] = []
+  #published: PublishedRow[] = []
   #leftOut = 0
 
   /** As of the last rows(). */
@@ -44,7 +46,12 @@ export class Balancing {
     return this.#all
   }
 
-  /** Services and backends for which there is no room in the tables. */
+  /** Where ports of the host lead to; as of the last rows(). */
+  get published(): readonly PublishedRow[] {
+    return this.#published
+  }
+
+  /** Services, backends and published ports for which there is no room in the tables. */
   get leftOut(): number {
     return this.#leftOut
   }
@@ -68,16 +75,10 @@ export class Balancing {
       const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(row)
       return { row: isSame ? before : row, networkId, service, ports }
     })
+    const published = this.#all.flatMap(publishedRows)
+    this.#published = published.slice(0, PUBLISHED_MAX)
+    this.#leftOut += published.length - this.#published.length
     return this.#all.map(({ row }) => row)
-  }
-
-  /** Where ports of the host lead to; as of the last rows(). */
-  published(): PublishedRow[] {
-    return this.#all.flatMap(({ ports, row }) => ports.map(port => ({
-      protocol: port.protocol === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP, port: port.published,
-      mark: row.mark, target: port.target,
-      isPreserving: port.mode === 'host' || port.source === 'preserve',
-    })))
   }
 
   #rowOf({ scheduler, tasks, weights }: DirectoryService, network: number,
@@ -117,6 +118,13 @@ export class Balancing {
       this.#freed.push(id)
     }
   }
+}
+
+function publishedRows({ ports, row: { mark } }: Balanced): PublishedRow[] {
+  return ports.map(({ mode, protocol, published, source, target }) => ({
+    protocol: protocol === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP, port: published, mark, target,
+    isPreserving: mode === 'host' || source === 'preserve',
+  }))
 }
 
 function wantedIn({ id: networkId, services }: DirectoryNetwork, ingress?: IngressPlace): Wanted[] {

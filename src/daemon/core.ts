@@ -103,7 +103,7 @@ export class Core {
       this.link === null || ingress === undefined ? undefined
         : { network: ingress.id, node: this.link.nodeId })
     const rows = compileRows(state, fds, this.#generation, this.link?.imageRows(),
-      { services, published: this.balancing.published(), host: this.host })
+      { services, published: this.balancing.published, host: this.host })
     this.#tellLeftOut({ ...rows.leftOut, services: this.balancing.leftOut })
     const workers = Array.from({ length: this.datapath.workers }, (_, worker) => worker)
     this.datapath.publish(workers.map(worker => buildImage({ ...rows, seed: this.#seed,
