@@ -3,7 +3,9 @@
 // create the same network agree, and two that create different ones seldom meet.
 import { hash as digestOf } from 'node:crypto'
 import { LimitError } from '../base/errors.ts'
-import { cidrsOverlap, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/text.ts'
+import {
+  type Cidr, cidrsOverlap, formatCidr, formatIpv4, parseCidr, parseIpv4,
+} from '../base/text.ts'
 import {
   type ChosenSubnet, obstaclesOf, type SkippedSubnet, type Taken, VNI_INGRESS, VNI_MAX,
 } from './subnets.ts'
@@ -65,11 +67,13 @@ export function settleNetworks<T extends NetworkClaim>(
 ): SettledNetwork<T>[] {
   const vnis = new Set<number>()
   const settled: SettledNetwork<T>[] = []
+  const cidrs: Cidr[] = []
   for (const claim of [...claims].sort(byAge)) {
     const vni = vnis.has(claim.vni) ? deriveVni(claim.name, one => vnis.has(one)) : claim.vni
     vnis.add(vni)
     const cidr = parseCidr(claim.subnet)
-    const other = settled.find(one => cidrsOverlap(parseCidr(one.subnet), cidr))
+    const other = settled[cidrs.findIndex(one => cidrsOverlap(one, cidr))]
+    cidrs.push(cidr)
     settled.push({ ...claim, vni, overlaps: other?.name ?? null })
   }
   return settled

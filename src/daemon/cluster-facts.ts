@@ -57,9 +57,12 @@ export function heldLeases(records: ClusterRecords): Map<string, Known<LeaseRow>
 
 /** Tasks of all nodes, those of nodes that are not here among them. */
 export const taskFacts = onceARevision((records): readonly TaskFact[] =>
-  [...records.tasks.values()].map(({ key, hidden, stamp: _, writer: __, ...row }) => ({
+  [...records.tasks.values()].map(taskFact))
+
+const taskFact = onceARow(
+  ({ key, hidden, stamp: _, writer: __, ...row }: Known<ServiceTaskRow>): TaskFact => ({
     ...row, id: key.slice(key.indexOf('/') + 1), node: ownerOf(key), isHidden: hidden,
-  })))
+  }))
 
 /** Endpoints of nodes that are here. */
 export function endpointFacts(records: ClusterRecords): EndpointFact[] {
@@ -78,10 +81,12 @@ export function serviceFactsOf({ records, isCaughtUp }: ClusterLink): ServiceFac
 }
 
 /** The rows alone, as they are written again with a change: without when, and by whom. */
-function plainRows<T>(rows: ReadonlyMap<string, Known<T>>): Map<string, T> {
-  return new Map([...rows].map(([key, { key: _, hidden: __, stamp: ___, writer: ____, ...row }]) =>
-    [key, row as T]))
+function plainRows<T extends object>(rows: ReadonlyMap<string, Known<T>>): Map<string, T> {
+  return new Map([...rows].map(([key, row]) => [key, plainRow(row) as T]))
 }
+
+const plainRow = onceARow(
+  ({ key: _, hidden: __, stamp: ___, writer: ____, ...row }: Known<object>): object => row)
 
 /** Who is to be found where at this moment. */
 export const clusterDirectory = onceARevision((records): readonly DirectoryNetwork[] =>
@@ -98,6 +103,18 @@ function onceARevision<T>(make: (records: ClusterRecords) => T): (records: Clust
     if (last !== undefined && last.revision === records.revision) return last.made
     const made = make(records)
     known.set(records, { revision: records.revision, made })
+    return made
+  }
+}
+
+/** A row that did not change gives the same object again: who compares it need not look into it. */
+function onceARow<R extends object, T>(make: (row: R) => T): (row: R) => T {
+  const known = new WeakMap<R, T>()
+  return row => {
+    const last = known.get(row)
+    if (last !== undefined) return last
+    const made = make(row)
+    known.set(row, made)
     return made
   }
 }

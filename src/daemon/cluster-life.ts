@@ -102,7 +102,7 @@ export class ClusterLife implements ClusterLink {
   }
 
   get isCaughtUp(): boolean {
-    return this.#isFirst || this.node.members().some(one => one.tables === 'equal')
+    return this.#isFirst || this.node.tables.peers().some(peer => peer.isEqual === true)
   }
 
   /** @throws ConflictError when the address cannot be had */

@@ -125,11 +125,12 @@ export class ClusterNode {
   /** Other nodes, and foreign members of the mesh. */
   members(): SeenMember[] {
     const nowMs = this.#parts.clock.nowMs()
+    const equality = new Map(this.tables.peers().map(peer => [peer.name, peer.isEqual]))
     return this.mesh.swim.members().filter(({ name }) => name !== this.#parts.name)
       .map(member => ({
         ...seenMember(member, nowMs, this.mesh.tunnel(member.name)?.roundTripMs ?? null),
         reason: this.#doubts.get(member.name) ?? this.#reasons.get(member.name) ?? '',
-        doubtful: this.#doubts.has(member.name), tables: this.#equality(member.name),
+        doubtful: this.#doubts.has(member.name), tables: wordOf(equality.get(member.name) ?? null),
       }))
   }
 
@@ -148,11 +149,6 @@ export class ClusterNode {
     this.#isClosed = true
     this.#alarm.clear()
     await this.#driver.close()
-  }
-
-  #equality(name: string): SeenMember['tables'] {
-    const isEqual = this.tables.peers().find(peer => peer.name === name)?.isEqual ?? null
-    return isEqual === null ? 'unknown' : isEqual ? 'equal' : 'differ'
   }
 
   #heard(news: MeshNews): void {
@@ -247,4 +243,8 @@ const NOTICES: Readonly<Record<Notice['what'], string>> = {
   removed: 'a manager has removed this node from the cluster',
   twin: 'another node runs with the id of this one',
   'epoch-raised': 'the clock went back: this node calls itself newer than it',
+}
+
+function wordOf(isEqual: boolean | null): SeenMember['tables'] {
+  return isEqual === null ? 'unknown' : isEqual ? 'equal' : 'differ'
 }

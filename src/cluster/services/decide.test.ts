@@ -1,7 +1,8 @@
 // Who has each slot, and where the next task goes: the same on every node.
 import test from 'ava'
+import { makeRandom, pick } from '../../base/prng.ts'
 import { meetsAll, parseConstraint } from './constraints.ts'
-import { decide, type SlotPlan } from './decide.ts'
+import { decide, Decider, type SlotPlan } from './decide.ts'
 import type { NodeFact, ServiceFact, TaskFact } from './facts.ts'
 import { restartAfter } from './restarts.ts'
 import type { RolloutRow } from './rows.ts'
@@ -183,3 +184,46 @@ for (const text of ['', 'node.hostname', 'node.hostname=n1', 'hostname==n1', 'no
     t.false(meetsAll([text], nodeOf('n1')))
   })
 }
+
+test('who asks after each change is answered as who asks once', t => {
+  const random = makeRandom(5)
+  const decider = new Decider()
+  const states = ['assigned', 'running', 'draining', 'failed', 'shutdown'] as const
+  let services = [serviceOf('web', 4), serviceOf('db', null), serviceOf('api', 12)]
+  let nodes = NODES
+  let rollouts = new Map<string, RolloutRow>()
+  const tasks = new Map<string, TaskFact>()
+  for (let round = 0; round < 500; round += 1) {
+    const service = services[pick(random, services.length)]!
+    const slot = service.spec.replicas === null ? `n${1 + pick(random, 3)}` : 1 + pick(random, 12)
+    const id = `${service.id}.${slot}@n${1 + pick(random, 3)}`
+    const dice = pick(random, 20)
+    if (dice === 0) {
+      const { generation } = service
+      const { replicas } = service.spec
+      const next = serviceOf(service.id, replicas, { force: round }, {}, generation + 1)
+      services = services.map(one => one === service ? next : one)
+    } else if (dice === 1) {
+      rollouts = new Map(rollouts).set(service.id, { generation: service.generation, slots: ['2'],
+        state: 'updating', startedAt: 1, finishedAt: null, message: '' })
+    } else if (dice === 2) nodes = nodes.toReversed()
+    else if (dice < 6) tasks.delete(id)
+    else {
+      const more = { isHidden: pick(random, 6) === 0, createdAt: pick(random, 5) }
+      tasks.set(id, started(taskOf(id, states[pick(random, states.length)], more), service))
+    }
+    const facts = { nodes, services, rollouts, tasks: [...tasks.values()] }
+    t.deepEqual(decider.decide(facts), decide(facts), `round ${round}`)
+  }
+})
+
+test('of a slot that is as before the state is the same object', t => {
+  const decider = new Decider()
+  const facts = { nodes: NODES, services: [serviceOf('web', 3)], rollouts: new Map(),
+    tasks: [taskOf('web.1@n1', 'failed'), taskOf('web.2@n2', 'failed')] }
+  const [one, two] = decider.decide(facts).get('web')!
+  const changed = [facts.tasks[0]!, taskOf('web.2@n2', 'complete')]
+  const [oneAfter, twoAfter] = decider.decide({ ...facts, tasks: changed }).get('web')!
+  t.is(oneAfter!.ended, one!.ended)
+  t.not(twoAfter!.ended, two!.ended)
+})

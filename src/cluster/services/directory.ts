@@ -60,11 +60,13 @@ export function directoryOf(facts: DirectoryFacts): DirectoryNetwork[] {
   return facts.networks.map(network => {
     const found = (byNetwork.get(network.id) ?? [])
       .flatMap(endpoint => taskAt(endpoint, byContainer, services))
+    const ofService = Map.groupBy(found, one => one.service)
     return {
       id: network.id,
       name: network.name,
       tasks: found.map(({ task }) => task),
-      services: facts.services.flatMap(service => serviceIn(network.id, service, found)),
+      services: facts.services.flatMap(service =>
+        serviceIn(network.id, service, ofService.get(service.id) ?? [])),
     }
   })
 }
@@ -89,12 +91,13 @@ function taskAt(endpoint: EndpointFact, byContainer: ReadonlyMap<string, TaskFac
   return [{ service: row?.service ?? null, id: row?.id ?? endpoint.taskId, task }]
 }
 
+/** @param found its tasks there */
 function serviceIn(network: string, { id, spec, vips }: ServiceFact, found: readonly Found[],
 ): DirectoryService[] {
   const attachment = spec.task.networks.find(one => one.id === network)
   if (attachment === undefined) return []
   const { name, endpointMode, ports, scheduler, weights } = spec
-  const tasks = found.filter(one => one.service === id).sort(bySlot).map(({ task }) => task)
+  const tasks = found.toSorted(bySlot).map(({ task }) => task)
   const vip = endpointMode === 'vip' ? vips.get(network) ?? null : null
   return [{ id, name, aliases: attachment.aliases, endpointMode, vip, scheduler, weights, ports,
     tasks }]

@@ -3,7 +3,7 @@
 // without clock, chance and processes: step() takes what is known and answers what is to be done.
 import { claimRow } from './claims.ts'
 import { meetsAll } from './constraints.ts'
-import { decide, type Plans, type SlotPlan } from './decide.ts'
+import { Decider, type PlanOf, type Plans, type SlotPlan, slotIndex } from './decide.ts'
 import type { NodeFact, ServiceFact } from './facts.ts'
 import type {
   LocalEvent, Now, Orders, RestoredTask, ServiceFacts, StartOrder,
@@ -38,6 +38,7 @@ export class Orchestrator {
   readonly #makeId: () => string
   readonly #beganMs: number
   readonly #own: OwnTasks
+  readonly #decider = new Decider()
   readonly #driver: RolloutDriver
   readonly #vacancies = new Vacancies()
   #isCaughtUp = false
@@ -61,14 +62,15 @@ export class Orchestrator {
     for (const event of events) this.#own.hear(event, now)
     const others = facts.tasks.filter(task => task.node !== this.#node)
     // Of its own tasks the machine knows more than their rows say.
-    const plans = decide({ ...facts, tasks: [...others, ...this.#own.facts()] })
+    const plans = this.#decider.decide({ ...facts, tasks: [...others, ...this.#own.facts()] })
+    const planOf = slotIndex(plans)
     this.#vacancies.follow(now.nowMs, plans)
     const self = facts.nodes.find(node => node.id === this.#node)
-    this.#judge(facts, plans, self)
+    this.#judge(facts, planOf, self)
     if (self !== undefined) this.#claim(facts, plans)
     const starts = self === undefined ? [] : this.#advance(facts, self)
     const stops = this.#own.takeStops(now, atMs => this.#wake(atMs))
-    const forgets = this.#own.takeForgotten(plans)
+    const forgets = this.#own.takeForgotten(planOf)
     const driven = this.#driver.step(now, facts, plans)
     this.#wake(driven.wakeAtMs)
     return { writes: [...this.#own.writes(facts.tasks), ...driven.writes], starts, stops, forgets,
@@ -80,13 +82,11 @@ export class Orchestrator {
     for (const own of this.#own) own.written = ''
   }
 
-  #judge(facts: ServiceFacts, plans: Plans, self: NodeFact | undefined): void {
-    const bySlot = new Map([...plans].flatMap(([id, slots]) =>
-      slots.map(plan => [`${id}/${plan.slot}`, plan] as const)))
+  #judge(facts: ServiceFacts, planOf: PlanOf, self: NodeFact | undefined): void {
     const { nowMs, wallMs } = this.#now
     for (const own of this.#own) {
       if (!own.isLive || own.row.desired === 'shutdown') continue
-      const plan = bySlot.get(`${own.row.service}/${own.row.slot}`)
+      const plan = planOf(own.row)
       if (plan === undefined) {
         own.leave(nowMs, wallMs, 'its service is gone', 0)
         continue

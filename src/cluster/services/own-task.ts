@@ -19,6 +19,7 @@ export class OwnTask {
   isStopped = false
   /** When it is to be stopped, once that is known. */
   stopAtMs: number | null = null
+  #fact: TaskFact | null = null
 
   constructor(id: string, row: ServiceTaskRow, sinceMs: number) {
     this.id = id
@@ -47,7 +48,12 @@ export class OwnTask {
     this.stopAtMs = nowMs + drainMs
   }
 
+  /** The same object as long as the row says the same. */
   factOf(node: string): TaskFact {
-    return { ...this.row, id: this.id, node, isHidden: false }
+    const { row } = this
+    const last = this.#fact
+    const keys = Object.keys(row) as (keyof TaskRowValue)[]
+    const isSame = last?.node === node && keys.every(key => last[key] === row[key])
+    return isSame ? last : this.#fact = { ...row, id: this.id, node, isHidden: false }
   }
 }

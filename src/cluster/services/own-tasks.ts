@@ -1,6 +1,6 @@
 // All tasks of services that this node has or had, with their rows.
 import type { Write } from '../tables/events.ts'
-import type { Plans } from './decide.ts'
+import type { PlanOf } from './decide.ts'
 import type { TaskFact } from './facts.ts'
 import type { LocalEvent, Now, RestoredTask } from './orders.ts'
 import { OwnTask } from './own-task.ts'
@@ -66,11 +66,11 @@ export class OwnTasks {
   }
 
   /** Of each slot that is wanted the last ended tasks are kept, of others none. */
-  takeForgotten(plans: Plans): string[] {
+  takeForgotten(planOf: PlanOf): string[] {
     const forgets: string[] = []
     const ended = [...this.#tasks.values()].filter(own => !own.isLive)
     for (const own of ended) {
-      const plan = plans.get(own.row.service)?.find(one => one.slot === own.row.slot)
+      const plan = planOf(own.row)
       const rank = plan?.isWanted !== true ? HISTORY_TASKS
         : plan.ended.findIndex(task => task.id === own.id)
       const isWithdrawn = own.row.state === 'shutdown' && !own.isStarted

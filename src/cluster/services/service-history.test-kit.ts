@@ -22,6 +22,8 @@ const SIZES = [3, 3, 3, 4, 5, 6, 8]
 const LARGE_SIZES = [20, 40, 100]
 const LARGE_ONE_IN = 1000
 const MANAGERS = 3
+/** In a larger cluster more tasks are updated at a time: else SETTLE_MS is not enough for all. */
+const NODES_OF_AN_UPDATE = 8
 const LOOK_MS = 500
 /**
  * A slot may have two tasks for so long while all is well: until the members and rows of a split
@@ -164,7 +166,8 @@ class ServiceHistory {
 
   #spec(name: string, replicas: number | null): ServiceSpec {
     const { update } = specOf(name, 1)
-    const policy = { ...update, parallelism: this.#chance(3), delayMs: this.#chance(2) * 500,
+    const parallelism = this.#chance(3) * Math.ceil(this.nodes / NODES_OF_AN_UPDATE)
+    const policy = { ...update, parallelism, delayMs: this.#chance(2) * 500,
       order: (['stop-first', 'start-first'] as const)[this.#chance(2)]!, monitorMs: 2000,
       failureAction: (['pause', 'continue', 'rollback'] as const)[this.#chance(3)]! }
     return specOf(name, replicas, {

@@ -33,6 +33,7 @@ export type LocalTask = {
 type Shown<T> = Readonly<{ value: T; isShown: boolean }>
 
 const decoded = new WeakMap<Uint8Array, unknown>()
+const taskFacts = new WeakMap<Shown<unknown>, TaskFact>()
 
 export function decode<T>(octets: Uint8Array): T {
   let value = decoded.get(octets)
@@ -46,6 +47,16 @@ export function decode<T>(octets: Uint8Array): T {
 export function rowWrite(table: string, key: string, value: object | null): Write {
   return { table, key,
     value: value === null ? null : new TextEncoder().encode(JSON.stringify(value)) }
+}
+
+/** The same object as long as the row is the same, as the daemon does it. */
+function taskFactOf(key: string, row: Shown<unknown>): TaskFact {
+  const known = taskFacts.get(row)
+  if (known !== undefined) return known
+  const [node = '', id = ''] = key.split('/')
+  const fact = { ...row.value as ServiceTaskRow, id, node, isHidden: !row.isShown }
+  taskFacts.set(row, fact)
+  return fact
 }
 
 export class ServiceHost {
@@ -132,10 +143,7 @@ export class ServiceHost {
         return { id, spec, version, generation, vips: new Map() }
       }))
     const tasks = this.#made('tasks', TABLE_TASK, rows => [...rows]
-      .map(([key, { value, isShown }]): TaskFact => ({
-        ...value as ServiceTaskRow, id: key.slice(key.indexOf('/') + 1),
-        node: key.slice(0, key.indexOf('/')), isHidden: !isShown,
-      })))
+      .map(([key, row]) => taskFactOf(key, row)))
     return {
       nodes: this.#nodes(), services, tasks, rows: this.rows<ServiceRow>(TABLE_SERVICE),
       rollouts: this.rows<RolloutRow>(TABLE_ROLLOUT), leases: this.rows<LeaseRow>(TABLE_LEASE),
