@@ -1,7 +1,10 @@
-// Names for tasks, asked with the tools that people have: dig, drill, busybox, and the C library.
+// Names for tasks, asked with the tools that people have: dig, drill, busybox, and two C libraries.
 // Rows D1 to D12 are observations of Docker Swarm; those about pinging addresses stand elsewhere.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { exec } from '../src/base/exec.ts'
 import { untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { OUTSIDE_ADDRESS, OUTSIDE_NAME } from './lib/name-server.ts'
@@ -11,6 +14,8 @@ import { until, within } from './lib/wait.ts'
 const INET = '198.51.100.8'
 /** A name is answered from memory; what is measured is mostly the machine. */
 const QUICK_MS = 5
+/** musl asks again after so long, when one of the two answers has not come. */
+const MUSL_ASKS_AGAIN_MS = 2500
 /** From a change on one node until another node answers by it. */
 const CHANGE_MS = 50
 const TRIES = 20
@@ -149,6 +154,29 @@ lab.test('A and AAAA that are asked at once are both answered', async t => {
     join(import.meta.dirname, 'lib', 'parallel-lookup.py'), 'whoami')
   t.match(text, new RegExp(`^A rcode=0 1 ${await vipOf('whoami')}\nAAAA rcode=0 0\n`))
 })
+
+lab.test('a program of musl finds names, forward and back', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'musl-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const program = join(folder, 'lookup')
+  const built = await exec(['musl-gcc', '-static', '-O1', '-o', program,
+    join(import.meta.dirname, 'lib', 'musl-lookup.c')])
+  t.equal(built.code, 0, built.stderr)
+  const [address] = await dig('node3', 'tasks.go-demo-db')
+  const words = ['whoami', 'WhoAmI.demo.', 'tasks.whoami', OUTSIDE_NAME, 'never-heard-of', address!]
+  const text = await outOf('node3', 'util', program, ...words)
+  const found = new Map(text.split('\n').map(line => {
+    const [, word = '', answer = '', ms] = /^(.*?): (.*) after (\d+) ms$/.exec(line) ?? []
+    t.ok(Number(ms) < MUSL_ASKS_AGAIN_MS, `both answers have come: ${line}`)
+    return [word, answer]
+  }))
+  const vip = await vipOf('whoami')
+  t.same([found.get('whoami'), found.get('WhoAmI.demo.')], [vip, vip], 'and no IPv6 address')
+  t.same(found.get('tasks.whoami')?.split(' ').sort(), await dig('node3', 'tasks.whoami'))
+  t.equal(found.get(OUTSIDE_NAME), OUTSIDE_ADDRESS)
+  t.equal(found.get('never-heard-of'), 'Name does not resolve')
+  t.match(found.get(address!), /^go-demo-db\.1\.\w{25}\.demo$/)
+}, { tools: ['musl-gcc'] })
 
 lab.test('an answer that is too long for a datagram comes whole over TCP', async t => {
   await lab.tapmesh('node1', 'service', 'create', '-d', '--name', 'many', '--network', 'demo',

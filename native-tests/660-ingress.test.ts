@@ -1,5 +1,5 @@
 // Published ports, as users meet them: every node answers, whether a task runs there or not; and
-// what a node is made to do for that goes again. The rows E1 to E19 are Docker Swarm's.
+// what a node is made to do for that goes again. The rows B12, D11 and E1 to E19 are Docker Swarm's.
 // May run beside another test.
 import type { Test } from 'tap'
 import type { BalancedView } from '../src/daemon/lb-views.ts'
@@ -96,6 +96,15 @@ lab.test('E1, E2, E3, E18: every node answers, and a task sees which one was ask
     const addresses = fieldsOf(text, 'IP')
     t.ok(addresses.some(one => /^10\.0\.0\.[67]$/.test(one)), addresses.join(', '))
     t.ok(addresses.some(one => one.startsWith('10.0.1.')), addresses.join(', '))
+  }
+})
+
+lab.test('B12: the network of published ports is 10.0.0.0/24, and its VNI 4096', async t => {
+  for (const node of lab.nodes) {
+    const [shown] = JSON.parse(await lab.tapmesh(node, 'network', 'inspect', 'ingress')) as object[]
+    t.match(shown, { Name: 'ingress', Ingress: true, Attachable: false, Vni: 4096,
+      IPAM: { Config: [{ Subnet: '10.0.0.0/24', Gateway: '10.0.0.1' }] },
+      Options: { 'com.docker.network.driver.overlay.vxlanid_list': '4096' } }, node)
   }
 })
 
