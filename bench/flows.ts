@@ -2,10 +2,11 @@
 // full: 200,000 flows, asked in random order, and as many that are not there.
 import { parseArgs } from 'node:util'
 import { makeRandom } from '../src/base/prng.ts'
+import { preferHugePages } from '../src/kernel/huge-pages.ts'
 import { makeCounters } from '../src/path/counters.ts'
 import {
   FLOW_BACKEND, FLOW_CLIENT, FLOW_KIND, FLOW_PORTS, FLOW_REPLY_PORTS, FLOW_SHIFT, FLOW_SOURCE,
-  FLOW_VIRTUAL, PHASE_DATAGRAMS,
+  FLOW_VIRTUAL, FLOWS_DEFAULT, makeFlowMemory, PHASE_DATAGRAMS,
 } from '../src/path/flow-memory.ts'
 import {
   enterFlow, findForward, findReply, type Flows, makeFlows, NO_FLOW, takeRow,
@@ -17,12 +18,21 @@ const VIRTUAL = 0x0a000164
 const BACKEND = 0x0a000109
 const ROUNDS = 50
 
+const { values } = parseArgs({ options: {
+  json: { type: 'boolean', default: false },
+  /** "huge", as the daemon has them, or "small" */
+  pages: { type: 'string', default: 'huge' },
+} })
+
 /** Flow `n`: of one of 200 clients, from a port of its own. */
 const clientOf = (n: number): number => 0x0a000200 + n % 200
 const portOf = (n: number): number => 10_000 + Math.floor(n / 200)
 
 function makeTable(): Flows {
-  const flows = makeFlows(0x5eed, makeCounters())
+  const memory = makeFlowMemory(FLOWS_DEFAULT)
+  if (values.pages === 'huge') preferHugePages(memory)
+  const flows = makeFlows(0x5eed, makeCounters(),
+    { memories: [memory], mine: 0, capacity: FLOWS_DEFAULT })
   const { rows } = flows.own
   for (let n = 0; n < FLOWS; n++) {
     const row = takeRow(flows)
@@ -55,7 +65,6 @@ function middleAndLeast(values: readonly number[]): [number, number] {
   return [sorted[sorted.length >> 1]!, sorted[0]!]
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const flows = makeTable()
 const random = makeRandom(1)
 const asked = Int32Array.from({ length: FLOWS }, () => random() % FLOWS)

@@ -15,6 +15,8 @@ const HOST = '127.0.0.1'
 const FIRST_PORT = 20_000
 const START_MS = 120_000
 const REACH_MS = 90_000
+/** Of a change. memberlist sends one a fixed number of times, and not again to who missed all. */
+const CHANGE_MS = 15_000
 const DEATH_MS = 120_000
 const NS_PER_MS = 1e6
 
@@ -41,6 +43,7 @@ export class GossipGroup {
   /** All that ever ran. */
   readonly #everybody: GossipProcess[] = []
   #changes = 0
+  #untold = 0
 
   constructor(starter: Starter, keys: string) {
     this.#starter = starter
@@ -51,6 +54,11 @@ export class GossipGroup {
 
   get size(): number {
     return this.#members.length
+  }
+
+  /** How often somebody had not heard of a change in the end. */
+  get untold(): number {
+    return this.#untold
   }
 
   /** How often somebody called a member dead that lived. */
@@ -92,16 +100,18 @@ export class GossipGroup {
     }
   }
 
-  /** One member says something: after how long does each of the others know? */
+  /** One member says something: after how long does each of the others know that ever does? */
   async change(): Promise<Delays> {
     this.#changes += 1
     const text = `change ${this.#changes}`
     const from = this.#members[this.#changes % this.size]!
     const others = this.#members.filter(member => member !== from)
     const heard = others.map(member => member.event('user',
-      ({ text: said }) => said === `${SPREAD_MARK}${text}`, member.events.length, REACH_MS))
+      ({ text: said }) => said === `${SPREAD_MARK}${text}`, member.events.length, CHANGE_MS))
+    const told = Promise.allSettled(heard)
     const { fromUs } = await from.ask({ do: 'spread', text })
-    const events = await Promise.all(heard)
+    const events = (await told).flatMap(one => one.status === 'fulfilled' ? [one.value] : [])
+    this.#untold += others.length - events.length
     return events.map(({ atUs }) => (atUs - Number(fromUs)) / 1000).sort((a, b) => a - b)
   }
 

@@ -57,6 +57,8 @@ type Result = Readonly<{
   killAllMs: readonly number[]
   restartAllMs: readonly number[]
   idle: Idle
+  /** Members that never heard of a change; the delays are those of the others. */
+  untold: number
   falseDeaths: number
 }>
 
@@ -122,10 +124,10 @@ async function measure(starter: Starter, members: number, plan: Plan): Promise<R
       restarts.push(await group.restart(index))
       await pause(SETTLE_MS)
     }
-    const { falseDeaths } = group
+    const { falseDeaths, untold } = group
     const last = (delays: readonly number[]) => delays.at(-1) ?? 0
     return {
-      kind: starter.kind, members, idle, falseDeaths,
+      kind: starter.kind, members, idle, untold, falseDeaths,
       changeHalfMs: changes.map(delays => quantile(delays, 0.5)), changeAllMs: changes.map(last),
       killFirstMs: kills.map(delays => delays[0] ?? 0), killAllMs: kills.map(last),
       restartAllMs: restarts.map(last),
@@ -146,7 +148,7 @@ function quantile(values: readonly number[], part: number): number {
 const HEADINGS = [
   'members', 'kind', 'change at half, p50 ms', 'change at all, p50/p99/max ms',
   'kill, first/all p50 (max) s', 'restart at all, p50 ms', 'idle CPU ms/s', 'B/s', 'packets/s',
-  'RSS MiB', 'false deaths',
+  'RSS MiB', 'never told', 'false deaths',
 ]
 
 function rowOf(result: Result): string[] {
@@ -162,7 +164,7 @@ function rowOf(result: Result): string[] {
       : `${seconds(killFirstMs, 0.5)} / ${seconds(killAllMs, 0.5)} (${seconds(killAllMs, 1)})`,
     restartAllMs.length === 0 ? '-' : quantile(restartAllMs, 0.5).toFixed(0),
     idle.cpuMs.toFixed(1), idle.octets.toFixed(0), idle.packets.toFixed(1),
-    idle.residentMiB.toFixed(0), String(result.falseDeaths),
+    idle.residentMiB.toFixed(0), String(result.untold), String(result.falseDeaths),
   ]
 }
 

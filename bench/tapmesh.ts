@@ -41,6 +41,9 @@ async function startDaemon(host: Host, workers: number): Promise<Running> {
   let over = false
   void daemon.ended.then(() => void (over = true))
   await waitUntil(async () => over || await answers(host), START_TIMEOUT_MS, 'tapmesh daemon')
+    .catch((error: Error) => {
+      throw new BenchError(`${error.message}: ${lastWords(daemon.output())}`)
+    })
   if (over) throw new BenchError(`tapmesh daemon ended: ${lastWords(daemon.output())}`)
   return daemon
 }

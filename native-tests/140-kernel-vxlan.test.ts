@@ -7,7 +7,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { EXPERIMENT, frame, sendFrames, udpPacket } from './lib/frames.ts'
 import { useLab } from './lib/lab.ts'
-import { makeOctets, sha256 } from './lib/octets-server.ts'
+import { makeOctets, SERVER, sha256 } from './lib/octets-server.ts'
 import { tcpdump } from './lib/tcpdump.ts'
 import { curl, ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
@@ -21,7 +21,6 @@ const PEER_MAC = '02:42:0a:00:01:65'
 const TASK = '10.0.1.11'
 const TASK_MAC = '02:42:0a:00:01:0b'
 const TASK_IPV6 = 'fe80::42:aff:fe00:10b'
-const SERVER = join(import.meta.dirname, 'lib', 'octets-server.ts')
 const FILE = join(tmpdir(), `tapmesh-octets-${process.pid}`)
 const HASH = sha256(makeOctets())
 /** VLAN 7, priority 7. */

@@ -1,13 +1,11 @@
 // Lengths: what fits the MTU passes, what does not is answered so that its sender learns the MTU.
 // May run beside another test.
-import { join } from 'node:path'
 import { useLab } from './lib/lab.ts'
-import { makeOctets, sha256 } from './lib/octets-server.ts'
+import { makeOctets, SERVER, sha256 } from './lib/octets-server.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({ nodes: 2, needs: { tools: ['ping', 'curl'] } })
-const SERVER = join(import.meta.dirname, 'lib', 'octets-server.ts')
 const A = 'node1/a'
 const B = '10.0.1.12'
 const B_IPV6 = 'fe80::42:aff:fe00:10c%eth0'

@@ -162,3 +162,13 @@ lab.test('the MTU of a network is that of the underlay less 50', async t => {
   await tapmesh('network', 'create', 'narrow')
   t.match((await lab.status(NODE)).networks.at(-1), { name: 'narrow', mtu: 1350 })
 })
+
+lab.test('it starts where another file system lies over the control groups', async t => {
+  await lab.daemon(NODE, 'stop')
+  await lab.sh(NODE, 'mount -t sysfs sysfs /sys')
+  await lab.daemon(NODE, 'start')
+  t.equal((await lab.run(NODE, 'tapmesh', 'status')).code, 0)
+  await lab.daemon(NODE, 'stop')
+  await lab.sh(NODE, 'umount /sys')
+  await lab.daemon(NODE, 'start')
+})

@@ -1,18 +1,16 @@
 // Paths of the underlay that are narrower than its devices: they are measured, and tasks that run
 // already have the MTU that fits, with and without a word from the router on the way.
 // May run beside another test.
-import { join } from 'node:path'
 import type { PingView } from '../src/daemon/cluster-views.ts'
 import { peersOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
-import { makeOctets, sha256 } from './lib/octets-server.ts'
+import { makeOctets, SERVER, sha256 } from './lib/octets-server.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({
   nodes: 3, peers: 'cluster', needs: { tools: ['ping', 'curl', 'nft'], rawSocket: true },
 })
-const SERVER = join(import.meta.dirname, 'lib', 'octets-server.ts')
 /** The hosts of the two tasks, and between them the router, which is a node as well. */
 const [NEAR, ROUTER, FAR] = ['node1', 'node2', 'node3'] as const
 const [NEAR_ADDRESS, ROUTER_ADDRESS, FAR_ADDRESS] = ['192.168.56.11', '192.168.56.12',

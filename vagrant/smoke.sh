@@ -8,7 +8,7 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)
-readonly root network=smoke
+readonly root network=smoke port=18080
 readonly soon_seconds=60 boot_seconds=${SMOKE_BOOT_SECONDS:-900}
 lab='' passed=0 failed=0 work=''
 
@@ -20,6 +20,7 @@ main() {
     *) echo "smoke: unknown word \"$1\"; see vagrant/smoke.sh --help" >&2; exit 2 ;;
   esac
   mapfile -t nodes < <(grep -v '^#' "$root/vagrant/nodes" | cut -d' ' -f1)
+  mapfile -t addresses < <(grep -v '^#' "$root/vagrant/nodes" | cut -d' ' -f2)
   [[ $lab != '' ]] || reach_machines
   work=$(mktemp -d)
   trap clean_up EXIT
@@ -32,6 +33,7 @@ main() {
   check 'curl across hosts' curls_cross
   check 'VXLAN on UDP 4789' vxlan_on_wire
   check 'VIP, one after the other' vip_goes_round
+  check 'published port on all nodes' port_answers
   check 'node powered off' node_goes
   check 'node back' node_comes
   printf 'smoke: %d checks, %d passed, %d failed\n' $(( passed + failed )) "$passed" "$failed"
@@ -100,7 +102,7 @@ power_on() {
 clean_tasks() {
   local node
   for node in "${nodes[@]}"; do on "$node" tapmesh rm -f "smoke-$node" >/dev/null 2>&1 || true; done
-  on "${nodes[0]}" tapmesh service rm "$network" >/dev/null 2>&1 || true
+  remove_service 2>/dev/null || true
   if has_network "${nodes[0]}" >/dev/null 2>&1; then
     await 30 on "${nodes[0]}" tapmesh network rm "$network" || true
   fi
@@ -204,18 +206,44 @@ who_answers() {
     grep -o '^Hostname: [0-9a-f]*'
 }
 
+remove_service() { on "${nodes[0]}" tapmesh service rm "$network" >/dev/null; }
+
+# A service with a task for each node. $@: more of its words.
+start_service() {
+  on "${nodes[0]}" tapmesh service create -d --name "$network" --network "$network" \
+    --replicas "${#nodes[@]}" "$@" -- tapmesh whoami >/dev/null
+  await "$soon_seconds" runs_everywhere ||
+    { on "${nodes[0]}" tapmesh service ps "$network"; return 1; }
+}
+
 # So many connections as there are tasks, each to another one.
 vip_goes_round() {
   local count=${#nodes[@]} number
-  on "${nodes[0]}" tapmesh service create -d --name "$network" --network "$network" \
-    --replicas "$count" -- tapmesh whoami >/dev/null
-  await "$soon_seconds" runs_everywhere ||
-    { on "${nodes[0]}" tapmesh service ps "$network"; return 1; }
+  start_service
   await "$soon_seconds" who_answers || { echo "nobody answers at http://$network/"; return 1; }
   for (( number = 0; number < count; number++ )); do who_answers; done >"$work/answers"
-  on "${nodes[0]}" tapmesh service rm "$network" >/dev/null
+  remove_service
   [[ $(sort -u "$work/answers" | wc -l) == "$count" ]] || { cat "$work/answers"; return 1; }
   echo "$count connections, $count tasks"
+}
+
+# $1: a node; $2: an address that the page is asked for there.
+has_page() {
+  on "$1" curl -sf --max-time 10 "http://$2:$port/" || { echo "$1: no page of $2:$port"; return 1; }
+}
+
+# The port of the service, on the address of each node from the first one, and on its loopback.
+port_answers() {
+  local number
+  start_service --publish "$port:80"
+  for number in "${!nodes[@]}"; do
+    await "$soon_seconds" has_page "${nodes[0]}" "${addresses[number]}" ||
+      has_page "${nodes[0]}" "${addresses[number]}"
+    await "$soon_seconds" has_page "${nodes[number]}" 127.0.0.1 ||
+      has_page "${nodes[number]}" 127.0.0.1
+  done
+  remove_service
+  echo "port $port of ${#nodes[@]} nodes, by their addresses and by 127.0.0.1"
 }
 
 sees_down() { on "${nodes[0]}" tapmesh node ls | grep " $last " | grep -q ' Down '; }

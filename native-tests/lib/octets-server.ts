@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { makeRandom } from '../../src/base/prng.ts'
 
+/** What a node process runs to be the server; its argument is the port. */
+export const SERVER = import.meta.filename
 export const OCTETS = 1 << 20
 const SEED = 4789
 

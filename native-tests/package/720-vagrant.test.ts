@@ -9,7 +9,7 @@ import { Lab } from '../lib/lab.ts'
 import { lacking } from '../lib/needs.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const CHECKS = 9
+const CHECKS = 10
 const TIMEOUT_MS = 180_000
 const folder = mkdtempSync(join(tmpdir(), 'tapmesh-vagrant-'))
 const lab = new Lab({ nodes: 3, peers: 'cluster' })

@@ -1,5 +1,6 @@
 // All packet workers as one: what is told to it goes to each of them, what is asked of it is their
 // sum.
+import { preferHugePages } from '../kernel/huge-pages.ts'
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
 import { COUNT_NAMES, DROP_NAMES } from '../path/counter-names.ts'
 import { DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED } from '../path/counters.ts'
@@ -37,6 +38,7 @@ export class Datapath {
     const news = workers === 1 ? [] : spec.sockets.receivers.map(makeNewsMemory)
     const capacity = Math.ceil(flowsMax / workers)
     const memories = spec.sockets.receivers.map(() => makeFlowMemory(capacity))
+    memories.forEach(preferHugePages)
     const starts = await Promise.allSettled(spec.sockets.receivers.map((_, worker) =>
       PacketWorker.start({ ...spec, worker, workers, news,
         flows: { memories, mine: worker, capacity } }, onPortDead)))

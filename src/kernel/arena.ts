@@ -1,8 +1,8 @@
 // The one memory of the packet worker. A fixed WebAssembly memory, so that its octets never move
 // and a WebAssembly checksum can run over them.
-import { MADV_HUGEPAGE } from './constants.ts'
+import { preferHugePages } from './huge-pages.ts'
 import { makeRing, type Ring } from './ring.ts'
-import { addressOf, madvise } from './syscalls.ts'
+import { addressOf } from './syscalls.ts'
 
 const PAGE_OCTETS = 65_536
 const TRIES_MAX = 8
@@ -17,9 +17,7 @@ export function makeArena(pages = ARENA_PAGES): Ring {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const base = addressOf(memory.buffer)
     if ((base % 2 ** 32) + pages * PAGE_OCTETS >= 2 ** 32) continue
-    // Every octet of every packet passes here, so pages that need few entries in the processor's
-    // translation cache are worth having. A kernel without them refuses, and nothing is lost.
-    madvise(base, pages * PAGE_OCTETS, MADV_HUGEPAGE)
+    preferHugePages(memory.buffer)
     return makeRing(memory, base)
   }
   throw new RangeError('no memory below one 4 GiB line for the packet path')

@@ -34,7 +34,9 @@ export function openCgroupRoot(name: string): string | null {
     const mount = cgroupMount(readFileSync('/proc/self/mountinfo', 'utf8'))
     if (mount === null) return null
     const root = `${mount}/${name}`
-    mkdirSync(root, { recursive: true })
+    // Not with its parents: where another file system lies over the mount, Node's recursive mkdir
+    // goes round for ever.
+    makeCgroup(root)
     for (const path of [root, `${root}/cgroup.kill`]) accessSync(path, constants.W_OK)
     return root
   } catch {
