@@ -9,7 +9,9 @@ import {
   FLOW_BACKEND, FLOW_BACKEND_ID, FLOW_CLIENT, FLOW_KIND, FLOW_MARK, FLOW_PORTS, FLOW_REPLY_PORTS,
   FLOW_SHIFT, FLOW_SOURCE, FLOW_VIRTUAL, PHASE_DATAGRAMS, PHASE_OPENING,
 } from './flow-memory.ts'
-import { enterFlow, findReply, type Flows, NO_FLOW, takeRow } from './flow-table.ts'
+import {
+  enterFlow, findReply, type Flows, flowWord, isOwnFlow, NO_FLOW, removeFlow, ROW_MASK, takeRow,
+} from './flow-table.ts'
 import { STATE_IN_MIDDLE } from './flow-track.ts'
 import { NETWORK_GATEWAY, PORT_ADDRESS } from './image.ts'
 import { drop, type Plane } from './plane.ts'
@@ -19,7 +21,8 @@ import {
 import { followsFromFlow, pickBackend, takesFlows } from './schedule.ts'
 import { BACKEND_ADDRESS, BACKEND_ID, SERVICE_MARK } from './service-image.ts'
 import {
-  backendWord, findPublished, networkWord, portWord, publishedWord, serviceWord,
+  backendWord, findPublished, findStationByAddress, networkWord, portWord, publishedWord,
+  serviceWord,
 } from './tables.ts'
 import { answerReset, answerUnreachable } from './virtual-answer.ts'
 
@@ -66,8 +69,12 @@ export function beginFlow(plane: Plane, slot: number, network: number, given: nu
   const backend = pickBackend(flows, tables, service, kind, client, ports)
   const address = backendWord(tables, backend, BACKEND_ADDRESS)
   const source = shownAs(plane, network, published, client, address)
-  const replyPorts = freePorts(flows, kind, address, source, published < 0 ? swapPorts(ports)
-    : publishedWord(tables, published, PUBLISHED_TARGET) << 16 | ports >>> 16)
+  const wanted = published < 0 ? swapPorts(ports)
+    : publishedWord(tables, published, PUBLISHED_TARGET) << 16 | ports >>> 16
+  if (published >= 0 && state === STATE_IN_MIDDLE) {
+    takeOver(plane, network, kind, address, source, wanted)
+  }
+  const replyPorts = freePorts(flows, kind, address, source, wanted)
   if (replyPorts === NO_PORTS) {
     drop(plane, DROP_VIP_PORTS)
     return NO_FLOW
@@ -110,6 +117,16 @@ function firstState(plane: Plane, service: number, kind: number): number {
   if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN) return PHASE_OPENING
   return (flags & TCP_RST) === 0 && followsFromFlow(plane.tables, service) ? STATE_IN_MIDDLE
     : NO_STATE
+}
+
+/** A connection goes on by this node which another one has led here until now: see noteClient(). */
+function takeOver(plane: Plane, network: number, kind: number, backend: number, source: number,
+  ports: number): void {
+  const { flows, tables } = plane
+  const flow = findReply(flows, kind, backend, source, ports)
+  if (flow === NO_FLOW || !isOwnFlow(flows, flow)) return
+  if (findStationByAddress(tables, network, flowWord(flows, flow, FLOW_VIRTUAL)) < 0) return
+  if (flowWord(flows, flow, FLOW_CLIENT) === source) removeFlow(flows, flow & ROW_MASK)
 }
 
 /** Ports of an answer that no other flow of this backend has; at first those of the client. */

@@ -5,7 +5,7 @@ import { parseIpv4 } from '../base/text.ts'
 import {
   arpRequest, echo, payloadOf, type Station, station, viewOf,
 } from './frames.test-kit.ts'
-import type { PublishedRow } from './image-rows.ts'
+import type { PublishedRow, Scheduler } from './image-rows.ts'
 import { Lab, type LabEndpoint, type LabOptions } from './lab.test-kit.ts'
 import { faultOf } from './offload.test-kit.ts'
 import {
@@ -23,7 +23,7 @@ const UDP = 17
 
 /** Two nodes with an address of the ingress network each, and a task of a service on both. */
 function ingressLab(over: Partial<PublishedRow> = {}, backends: readonly number[] = [1],
-  options: LabOptions = {}) {
+  { scheduler = 'rr', ...options }: LabOptions & { scheduler?: Scheduler } = {}) {
   const lab = new Lab({ hosts: 2, strict: true, vnis: [4096], ...options })
   const [one, two] = [lab.host(0), lab.host(1)]
   const host = one.addEndpoint('10.0.0.2', { role: 'host' })
@@ -33,7 +33,7 @@ function ingressLab(over: Partial<PublishedRow> = {}, backends: readonly number[
   const all = [{ id: 0, address: parseIpv4(here.address), weight: 1 },
     { id: 1, address: parseIpv4(there.address), weight: 1 }]
   const publish = (ids: readonly number[]): void => {
-    const row = { network: 0, scheduler: 'rr' as const, backends: ids.map(id => all[id]!) }
+    const row = { network: 0, scheduler, backends: ids.map(id => all[id]!) }
     for (const { rows } of lab.hosts) {
       Object.assign(rows.networks[0]!, { gateway: parseIpv4(GATEWAY.address), isIngress: true })
       rows.services = [{ mark: MARK, address: parseIpv4('10.0.0.5'), ...row },
@@ -267,4 +267,79 @@ test('a connection through another node is over when both have said so, and then
   t.is(used(two), 1)
   lab.advance(121_000)
   t.is(used(two), 0)
+})
+
+for (const isPreserving of [false, true]) {
+  const seen = isPreserving ? 'the client' : 'the node'
+  test(`a connection that was idle for twenty minutes goes on; the task sees ${seen}`, t => {
+    const { lab, one, two, host, there } = ingressLab({ isPreserving })
+    const by = isPreserving ? GATEWAY : host
+    host.send(syn(host))
+    lab.run()
+    const [first] = there.takeAll()
+    answer(there, first!, SYN | ACK, by)
+    lab.run()
+    host.send(syn(host, 5000, CLIENT, NODE, ACK))
+    lab.run()
+    host.takeAll()
+    there.takeAll()
+    for (let minute = 0; minute < 20; minute++) lab.advance(60_000)
+    host.send(syn(host, 5000, CLIENT, NODE, ACK))
+    lab.run()
+    t.is(plain(there.takeAll()[0]!), plain(first!))
+    for (let minute = 0; minute < 20; minute++) lab.advance(60_000)
+    answer(there, first!, ACK, by)
+    lab.run()
+    t.deepEqual(host.takeAll().map(plain), [`${NODE}:8080 > 198.51.100.9:5000`])
+    t.deepEqual([one.drops(), two.drops()], [{}, {}])
+  })
+}
+
+test('by maglev a connection goes on when its client is led to another node', t => {
+  // As where an address that clients know moves from one node to the other.
+  const { lab, host, otherHost, here, there } = ingressLab({ isPreserving: true }, [0, 1],
+    { scheduler: 'maglev' })
+  const counts = [0, 0]
+  for (const [from, to] of [[host, otherHost], [otherHost, host]] as const) {
+    for (let port = 5000; port < 5030; port++) {
+      from.send(syn(from, port))
+      lab.run()
+      const [first, task] = [here, there].flatMap(end => end.takeAll().map(one =>
+        [one, end] as const))[0]!
+      answer(task, first, SYN | ACK, GATEWAY)
+      lab.run()
+      from.takeAll()
+      to.send(syn(to, port, CLIENT, NODE, ACK))
+      lab.run()
+      t.deepEqual(task.takeAll().map(plain), [plain(first)])
+      answer(task, first, ACK, GATEWAY)
+      lab.run()
+      t.deepEqual([from.takeAll().length, to.takeAll().map(plain)],
+        [0, [`${NODE}:8080 > 198.51.100.9:${port}`]])
+      counts[task === here ? 0 : 1]! += 1
+      to.send(syn(to, port, CLIENT, NODE, RST))
+      lab.run()
+      task.takeAll()
+    }
+    lab.advance(11_000)
+  }
+  t.true(Math.min(...counts) > 0, counts.join(' '))
+})
+
+test('a task that sees the node knows nothing of a connection that another node had', t => {
+  const { lab, host, otherHost, there } = ingressLab({}, [1], { scheduler: 'maglev' })
+  host.send(syn(host))
+  lab.run()
+  const [first] = there.takeAll()
+  answer(there, first!, SYN | ACK, host)
+  lab.run()
+  otherHost.send(syn(otherHost, 5000, CLIENT, NODE, ACK))
+  lab.run()
+  const [middle] = there.takeAll()
+  t.is(plain(middle!), '10.0.0.3:5000 > 10.0.0.7:80')
+  answer(there, middle!, RST, otherHost) // as its kernel does
+  lab.run()
+  const [reset] = otherHost.takeAll()
+  t.is(plain(reset!), `${NODE}:8080 > 198.51.100.9:5000`)
+  t.is(reset![47]! & RST, RST)
 })

@@ -1,10 +1,17 @@
 // Who gets a new connection, scheduler by scheduler, counted over many of them.
 import test from 'ava'
 import { parseIpv4 } from '../base/text.ts'
+import { makeCounters } from './counters.ts'
+import { makeFlowMemory } from './flow-memory.ts'
+import { makeFlows } from './flow-table.ts'
 import type { Scheduler } from './image-rows.ts'
+import { buildImage } from './image.ts'
+import { pickBackend } from './schedule.ts'
+import { BACKEND_ID } from './service-image.ts'
 import {
   ACK, type Backend, FIN, serviceLab, serviceRow, SYN, tcpFrame, VIP,
 } from './services.test-kit.ts'
+import { backendWord, makeTables, type Tables } from './tables.ts'
 
 const THREE: Backend[] = [{ id: 3, address: '10.0.1.3' }, { id: 4, address: '10.0.1.9' },
   { id: 5, address: '10.0.1.10' }]
@@ -56,6 +63,37 @@ test('lc fills up who has least', t => {
 test('maglev is nearly even', t => {
   const counts = shares(THREE, 'maglev', 3000)
   for (const count of counts) t.true(Math.abs(count - 1000) < 120, counts.join(' '))
+})
+
+test('maglev: when one of a hundred goes, hardly any flow of the others moves', t => {
+  const all = Array.from({ length: 100 }, (_, n) => ({ id: n, address: parseIpv4('10.0.1.2') + n,
+    weight: 1 }))
+  const member = parseIpv4('192.168.56.12')
+  const tables = (gone: number) => makeTables(buildImage({ generation: 1, ports: [],
+    networks: [{ vni: 4097, mtu: 1450, learnedMax: 16, strict: true }],
+    members: [{ network: 0, address: member, port: 4789 }],
+    remotes: all.map(({ address }) => ({ network: 0, macHigh: 0x0242, macLow: address, address,
+      member })),
+    services: [{ mark: 256, network: 0, address: parseIpv4(VIP.address), scheduler: 'maglev',
+      backends: all.map(one => one.id === gone ? { ...one, weight: 0 } : one) }] }))
+  const flows = makeFlows(7, makeCounters(), { memories: [makeFlowMemory(16)], mine: 0,
+    capacity: 16 })
+  const pick = (of: Tables, n: number) => backendWord(of,
+    pickBackend(flows, of, 0, 6 << 24 | 4097, parseIpv4('10.0.2.1') + n % 200,
+      (20_000 + n) << 16 | 80), BACKEND_ID)
+  const before = tables(-1)
+  const FLOWS = 20_000
+  for (const gone of [0, 41, 99]) {
+    const after = tables(gone)
+    let [moved, had] = [0, 0]
+    for (let n = 0; n < FLOWS; n++) {
+      const was = pick(before, n)
+      if (was === gone) had += 1
+      if (was !== pick(after, n)) moved += 1
+    }
+    t.log(`${moved} of ${FLOWS} flows moved; number ${gone} had ${had} of them`)
+    t.true(moved >= had && moved <= FLOWS / 50)
+  }
 })
 
 test('sh: a client has one backend', t => {

@@ -189,6 +189,21 @@ test('by maglev the middle of a connection goes on where it was', t => {
   }
 })
 
+test('a connection that was idle for twenty minutes goes on', t => {
+  const { lab, one, client, there } = serviceLab()
+  connect(lab, client, [there], 5000)
+  for (let minute = 0; minute < 20; minute++) lab.advance(60_000)
+  client.send(tcpFrame(client, VIP, PORTS, ACK, PAYLOAD))
+  lab.run()
+  const [frame] = there.takeAll()
+  t.is(endsOf(frame!), '10.0.1.2:5000 > 10.0.1.9:80')
+  for (let minute = 0; minute < 20; minute++) lab.advance(60_000)
+  answer(there, frame!, ACK)
+  lab.run()
+  t.deepEqual(got(client), ['10.0.1.100:80 > 10.0.1.2:5000'])
+  t.deepEqual(one.drops(), {})
+})
+
 test('a draining backend keeps what it has, and one that is gone has nothing', t => {
   const { lab, one, client, there, beyond, serve } = serviceLab()
   const draining = { id: 0, address: '10.0.1.9', weight: 0 }
