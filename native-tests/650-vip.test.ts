@@ -7,6 +7,7 @@ import type { ServiceTaskView } from '../src/daemon/service-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'
 import { untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
+import { placeOf } from './lib/services.ts'
 import { curl, iperf, ping } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
@@ -63,14 +64,6 @@ function checkEven(t: Test, names: readonly string[], what: string): void {
   t.ok(Math.max(...counts) - Math.min(...counts) <= 1, `${what}: ${counts.join(', ')}`)
 }
 
-/** Where in the lab a task of a service runs. */
-async function placeOf(task: ServiceTaskView): Promise<string> {
-  const node = task.node!.name
-  const tasks = await lab.api<TaskView[]>(node, 'tasks')
-  const found = tasks.find(one => one.name.endsWith(task.id))!
-  return `${node}/${found.netns.replace(/^tm-/, '')}`
-}
-
 let vip = ''
 
 lab.test('a service has an address, which all nodes balance', async t => {
@@ -109,7 +102,7 @@ lab.test('three calls reach three tasks, from every node, and many are even', as
 
 lab.test('a task of the service meets all of them, itself too', async t => {
   for (const task of await tasksOf('web')) {
-    const where = await placeOf(task)
+    const where = await placeOf(lab, task)
     checkEven(t, await hostnames(where, vip, CONNECTIONS), where)
   }
 })
@@ -135,7 +128,7 @@ lab.test('much data passes, in both directions, and its checksums hold', async t
       t.ok(end.sum_received.bytes > 10_000_000, `${node} ${words.join('')}: ${gbits} Gbit/s`)
     }
   }
-  const place = await placeOf(task!)
+  const place = await placeOf(lab, task!)
   for (const where of [place, ...lab.nodes.map(clientOn)]) {
     const { kernel } = JSON.parse(await lab.out(where, 'nstat', '-asjz')) as
       { kernel: Record<string, number> }

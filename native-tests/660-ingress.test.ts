@@ -2,11 +2,10 @@
 // what a node is made to do for that goes again. The rows B12, D11 and E1 to E19 are Docker Swarm's.
 // May run beside another test.
 import type { Test } from 'tap'
-import type { BalancedView } from '../src/daemon/lb-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'
 import { rowsOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
-import { untilRunning } from './lib/services.ts'
+import { placeOf, untilLed, untilRunning, untilSteered } from './lib/services.ts'
 import { curl } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
@@ -31,7 +30,7 @@ const HOLDER = `use IO::Socket::INET; $| = 1;
   print "open\\n"; sleep 600`
 
 const lab = useLab({ nodes: 3, peers: 'cluster',
-  needs: { tools: ['curl', 'perl', 'ip', 'haproxy'], rawSocket: true } })
+  needs: { tools: ['curl', 'perl', 'ip', 'nft', 'haproxy'], rawSocket: true } })
 
 const ADDRESSES = new Map(lab.nodes.map((node, n) => [node, `192.168.56.${11 + n}`]))
 const addressOf = (node: string): string => ADDRESSES.get(node)!
@@ -40,25 +39,8 @@ async function create(name: string, tasks: number, publish: string, ...words: st
   await lab.tapmesh('node1', 'service', 'create', '-d', '--name', name, '--replicas',
     String(tasks), '--publish', publish, ...words)
   const running = await untilRunning(lab, 'node1', name, tasks, 60_000)
-  if (!publish.includes('mode=host')) await untilLed(name, tasks)
+  if (!publish.includes('mode=host')) await untilLed(lab, name, tasks)
   return running
-}
-
-/** Waits until every node leads to so many tasks of the service. */
-async function untilLed(service: string, tasks: number): Promise<void> {
-  for (const node of lab.nodes) {
-    await until(`${node} leads to ${tasks} tasks of ${service}`, async () => {
-      const all = await lab.api<BalancedView[]>(node, 'lb/services')
-      const found = all.find(one => one.service === service && one.network === 'ingress')
-      return found?.backends.filter(({ weight }) => weight > 0).length === tasks
-    }, 30_000)
-  }
-}
-
-/** Waits until this node leads the port to us. */
-async function untilSteered(node: string, port: number, protocol = 'tcp'): Promise<void> {
-  await until(`${node} leads ${port}/${protocol} to us`, async () =>
-    (await lab.out(node, 'ip', 'rule')).includes(`ipproto ${protocol} dport ${port} lookup 4096`))
 }
 
 const fieldsOf = (text: string, name: string): string[] =>
@@ -86,7 +68,7 @@ lab.test('E1, E2, E3, E18: every node answers, and a task sees which one was ask
   await untilEqual(lab)
   await create('web', 2, '8080:80', '--network', 'mynet', '--', 'tapmesh', 'whoami', '--port', '80')
   for (const node of lab.nodes) {
-    await untilSteered(node, 8080)
+    await untilSteered(lab, node, 8080)
     const text = await curl(lab, 'client', `http://${addressOf(node)}:8080/`)
     const own = await ingressAddressOf(node)
     t.match(own, /^10\.0\.0\.[234]$/, `${node} has one of the first addresses`)
@@ -122,10 +104,83 @@ lab.test('E14 to E17: rules set a mark, and the mark names the service', async t
   t.match(await lab.tapmesh('node1', 'network', 'ls'), /ingress +overlay +swarm/)
 })
 
+type Link = { ifname: string; address: string; mtu: number
+  addr_info: { family: string; local: string }[] }
+
+async function linksOf(where: string, ...words: string[]): Promise<Link[]> {
+  return JSON.parse(await lab.out(where, 'ip', '-j', 'address', ...words)) as Link[]
+}
+
+lab.test('E3, E4: a task has its network, the way out and the ingress network', async t => {
+  for (const task of await untilRunning(lab, 'node1', 'web', 2)) {
+    const links = await linksOf(await placeOf(lab, task))
+    const seen = new Map(links.map(({ ifname, address, mtu, addr_info: addresses }) =>
+      [ifname, { address, mtu, ip: addresses.find(({ family }) => family === 'inet')!.local }]))
+    t.same([...seen.keys()].sort(), ['eth0', 'eth1', 'eth2', 'lo'])
+    t.match(seen.get('eth0'), { ip: /^10\.0\.1\./, mtu: 1450, address: /^02:42:0a:00:01:/ })
+    t.match(seen.get('eth1'), { ip: /^172\.18\.0\./, mtu: 1500, address: /^02:42:ac:12:00:/ })
+    t.match(seen.get('eth2'), { ip: /^10\.0\.0\.[67]$/, mtu: 1450, address: /^02:42:0a:00:00:0[67]$/ })
+  }
+})
+
+lab.test('E5, E6: a rule of routing for each port, and no chain of a packet filter', async t => {
+  for (const node of lab.nodes) {
+    const rules = await lab.out(node, 'ip', 'rule')
+    t.match(rules, /^99:\s+from all ipproto tcp dport 8080 lookup 4096$/m)
+    t.match(rules, /^100:\s+from all lookup local\s*$/m, 'the host\'s own addresses come after')
+    const routes = await lab.out(node, 'ip', 'route', 'show', 'table', '4096')
+    const led = [...routes.matchAll(/^(\S+) dev tm-ingress .*src (\S+)/gm)].map(([, to]) => to)
+    const own = (await linksOf(node)).filter(({ ifname }) => ifname !== 'lo')
+      .flatMap(({ addr_info: all }) => all).filter(({ family }) => family === 'inet')
+    t.same(led.sort(), ['127.0.0.0/8', ...own.map(({ local }) => local)].sort())
+    const filter = await lab.out(node, 'nft', 'list', 'ruleset')
+    t.notMatch(filter, /8080|dnat|redirect/)
+    t.match(filter, /ip saddr 172\.18\.0\.0\/16 .*masquerade/)
+    t.same([...filter.matchAll(/^table (.+) \{$/gm)].map(([, name]) => name), ['ip tapmesh'])
+  }
+})
+
+lab.test('E8, E10: no bridge and no hidden namespace, but one of each task', async t => {
+  for (const node of lab.nodes) {
+    const tasks = await lab.api<TaskView[]>(node, 'tasks')
+    const spaces = (await lab.out(node, 'ip', 'netns')).trim().split('\n').filter(Boolean)
+      .map(line => line.split(' ')[0])
+    t.same(spaces.sort(), tasks.map(({ netns }) => netns).sort())
+    const names = async (...type: string[]) => (JSON.parse(await lab.out(node, 'ip', '-j', 'link',
+      'show', 'type', ...type) || '[]') as { ifname?: string }[]).flatMap(one => one.ifname ?? [])
+    t.same(await names('bridge'), [])
+    t.same((await names('veth')).filter(name => name.startsWith('tmg')).sort(),
+      tasks.map(({ wayOut }) => wayOut!.device).sort())
+  }
+})
+
+lab.test('E11, E12, E13: what a node has in the ingress network', async t => {
+  const leases = (await rowsOf(lab, 'node1', 'lease')).map(({ key, value }) =>
+    [key.split('/')[1], (value as { address: string }).address] as const)
+  const given = (kind: string) => leases.filter(([one, address]) => one === kind
+    && address.startsWith('10.0.0.')).map(([, address]) => address).sort()
+  const own = await Promise.all(lab.nodes.map(ingressAddressOf))
+  t.same(own.toSorted(), given('node'))
+  t.same(given('vip'), ['10.0.0.5'])
+  for (const node of lab.nodes) {
+    const [link] = await linksOf(node, 'show', 'dev', 'tm-ingress')
+    t.match(link, { mtu: 1450, address: /^02:42:0a:00:00:0[234]$/, addr_info: [] })
+    t.equal(link!.addr_info.length, 0, 'the kernel has none of these addresses')
+    t.match(await lab.tapmesh(node, 'lb', 'rules', '--filter', 'network=ingress'), '10.0.0.5')
+  }
+  const [task] = await untilRunning(lab, 'node1', 'web', 2)
+  const where = await placeOf(lab, task!)
+  t.match(await lab.out(where, 'ip', 'route'), /^default via 172\.18\.0\.1 dev eth1/m)
+  t.match(await lab.out(where, 'ip', 'rule'), /^99:\s+from 10\.0\.0\.[67] lookup 4096/m)
+  const answers = await lab.out(where, 'ip', 'route', 'show', 'table', '4096')
+  t.match(answers, /^default via 10\.0\.0\.1 dev eth2/m)
+  t.match(answers, /^10\.0\.0\.0\/24 dev eth2/m)
+})
+
 lab.test('D11: three calls to one node reach three tasks, and many are even', async t => {
   await lab.tapmesh('node1', 'service', 'scale', '-d', `web=${TASKS}`)
   await untilRunning(lab, 'node1', 'web', TASKS, 60_000)
-  await untilLed('web', TASKS)
+  await untilLed(lab, 'web', TASKS)
   const url = `http://${addressOf('node2')}:8080/`
   const three = fieldsOf(await curl(lab, 'client', '--http1.0', `${url}?[1-3]`), 'Hostname')
   t.equal(new Set(three).size, 3, three.join(', '))
@@ -146,7 +201,7 @@ lab.test('the host itself is answered, by each of its addresses', async t => {
 lab.test('datagrams are answered, too, from everywhere', async t => {
   await create('names', 2, '5353:5300/udp', '--', 'perl', '-e', UDP_SERVER)
   for (const node of lab.nodes) {
-    await untilSteered(node, 5353, 'udp')
+    await untilSteered(lab, node, 5353, 'udp')
     const names = [await ask('client', `${addressOf(node)}:5353`),
       await ask('client', `${addressOf(node)}:5353`), await ask(node, '127.0.0.1:5353')]
     t.ok(names.every(name => /^[0-9a-f]{12}$/.test(name)), `${node}: ${names.join(', ')}`)
@@ -159,7 +214,7 @@ lab.test('a task sees its client where that is asked for, from every node', asyn
   await create('keep', 2, 'published=8081,target=80,source=preserve', '--', 'tapmesh', 'whoami',
     '--port', '80')
   for (const node of lab.nodes) {
-    await untilSteered(node, 8081)
+    await untilSteered(lab, node, 8081)
     const text = await curl(lab, 'client', '--http1.0', `http://${addressOf(node)}:8081/?[1-4]`)
     t.equal(new Set(fieldsOf(text, 'Hostname')).size, 2, node)
     const seen = fieldsOf(text, 'RemoteAddr').map(one => one.split(':')[0])
@@ -181,7 +236,7 @@ lab.test('long answers pass in both modes, also over a narrow underlay', async t
   30_000)
   for (const node of lab.nodes) {
     for (const port of [8083, 8084]) {
-      await untilSteered(node, port)
+      await untilSteered(lab, node, port)
       const url = `http://${addressOf(node)}:${port}/?[1-2]`
       const text = await curl(lab, 'client', '--http1.0', url)
       t.equal(text.length, 2 * OCTETS, `${node}:${port}`)
@@ -195,7 +250,7 @@ lab.test('a port of mode host is that of nodes with a task, straight to it', asy
   const [task] = await create('onhost', 1, 'mode=host,published=8085,target=80', '--', 'tapmesh',
     'whoami', '--port', '80')
   const place = task!.node!.name
-  await untilSteered(place, 8085)
+  await untilSteered(lab, place, 8085)
   const text = await curl(lab, 'client', `http://${addressOf(place)}:8085/`)
   t.match(text, /^RemoteAddr: 192\.168\.56\.1:/m)
   for (const node of lab.nodes.filter(one => one !== place)) {
@@ -210,9 +265,7 @@ lab.test('a port of mode host is that of nodes with a task, straight to it', asy
 lab.test('tasks meet nodes in that network, and not each other', async t => {
   await create('other', 1, '8086:80', '--', 'tapmesh', 'whoami', '--port', '80')
   const tasks = await untilRunning(lab, 'node1', 'other', 1)
-  const all = await lab.api<TaskView[]>(tasks[0]!.node!.name, 'tasks')
-  const from = `${tasks[0]!.node!.name}/${all.find(one => one.name.endsWith(tasks[0]!.id))!.netns
-    .replace(/^tm-/, '')}`
+  const from = await placeOf(lab, tasks[0]!)
   for (const url of ['10.0.0.6:80', '10.0.0.7:80', '10.0.0.2:8080', '10.0.0.5:8080']) {
     const { code } = await lab.run(from, 'curl', '-s', '--connect-timeout', '1', `http://${url}/`)
     t.equal(code, 28, `${url} does not answer`)
@@ -308,7 +361,7 @@ lab.test('a daemon that stops, and the last service, leave the host as it was', 
   }
   t.ok(await clean('node2'), await leftOn('node2'))
   await lab.daemon('node2', 'start')
-  await untilSteered('node2', 8080)
+  await untilSteered(lab, 'node2', 8080)
   await lab.tapmesh('node1', 'service', 'rm', 'web')
   for (const node of lab.nodes) {
     await until(`${node} is as it was`, () => clean(node))
