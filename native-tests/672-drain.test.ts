@@ -1,17 +1,12 @@
-// Tasks that stop, while they are called: no request is lost in an update, connections that last are
-// told in the end, and meanwhile people see how many there are.
+// Tasks that stop, while they are called: no request is lost, connections that last are told in the
+// end, and meanwhile people see how many there are.
 // May run beside another test.
-import type { Test } from 'tap'
-import { join } from 'node:path'
-import type { ServiceTaskView, ServiceView } from '../src/daemon/service-views.ts'
+import type { ServiceTaskView } from '../src/daemon/service-views.ts'
 import { useLab } from './lib/lab.ts'
-import type { Load } from './lib/request-load.ts'
-import { serviceOf, untilRunning } from './lib/services.ts'
+import { underLoad } from './lib/request-load.ts'
+import { untilLed, untilRunning, untilSteered } from './lib/services.ts'
 import { until } from './lib/wait.ts'
 
-const LOAD = join(import.meta.dirname, 'lib', 'request-load.ts')
-const TASKS = 3
-const ANSWERS_MIN = 100
 /** Answers each line with itself until it is killed; TERM is nothing to it. */
 const STUBBORN = `use IO::Socket::INET; $SIG{TERM} = "IGNORE"; $SIG{CHLD} = "IGNORE";
   my $l = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die "$@";
@@ -31,49 +26,13 @@ const urls = lab.nodes.map((_, n) => `http://192.168.56.${11 + n}:8080/`)
 const tasksOf = (name: string) =>
   lab.api<ServiceTaskView[]>('node1', `services/${name}/tasks`)
 
-/** Waits until all nodes lead the port to us. */
-async function untilSteered(port: number): Promise<void> {
-  for (const node of lab.nodes) {
-    await until(`${node} leads ${port} to us`, async () =>
-      (await lab.out(node, 'ip', 'rule')).includes(`dport ${port} lookup`))
-  }
-}
-
-/** Calls all nodes while `change` is made; answers how that went. */
-async function under(t: Test, change: () => Promise<void>): Promise<Load> {
-  const calling = lab.start('client', process.execPath, LOAD, ...urls)
-  await change()
-  calling.write('enough\n')
-  await calling.ended
-  const load = JSON.parse(calling.stdout) as Load
-  t.comment(`${load.answers} answers: ${JSON.stringify(load.hosts)}`)
-  return load
-}
-
-lab.test('an update of all tasks loses no request', async t => {
-  await lab.tapmesh('node1', 'service', 'create', '-d', '--name', 'web', '--replicas',
-    String(TASKS), '-p', '8080:80', '--update-monitor', '200ms', '--', 'tapmesh', 'whoami',
-    '--port', '80')
-  const before = await untilRunning(lab, 'node1', 'web', TASKS, 60_000)
-  await untilSteered(8080)
-  await until('all nodes answer', async () => (await Promise.all(urls.map(url =>
-    lab.run('client', 'curl', '-s', '--max-time', '5', url)))).every(({ code }) => code === 0))
-  const load = await under(t, async () => {
-    await lab.tapmesh('node1', 'service', 'update', '-d', '--force', 'web')
-    await until('the update is done', async () => {
-      const { update } = await serviceOf(lab, 'node1', 'web') as ServiceView
-      return update?.state === 'completed'
-    }, 60_000)
-  })
-  const after = await untilRunning(lab, 'node1', 'web', TASKS)
-  t.notOk(after.some(({ id }) => before.some(one => one.id === id)), 'all tasks are new')
-  t.strictSame(load.faults, [])
-  t.ok(load.answers >= ANSWERS_MIN, `${load.answers} answers`)
-  t.ok(Object.keys(load.hosts).length >= TASKS + 1, 'old and new tasks have answered')
-})
-
-lab.test('scaling up and down loses no request either', async t => {
-  const load = await under(t, async () => {
+lab.test('scaling up and down loses no request', async t => {
+  await lab.tapmesh('node1', 'service', 'create', '-d', '--name', 'web', '--replicas', '3', '-p',
+    '8080:80', '--', 'tapmesh', 'whoami', '--port', '80')
+  await untilRunning(lab, 'node1', 'web', 3, 60_000)
+  await untilLed(lab, 'web', 3)
+  for (const node of lab.nodes) await untilSteered(lab, node, 8080)
+  const load = await underLoad(lab, urls, async () => {
     for (const count of [5, 2]) {
       await lab.tapmesh('node1', 'service', 'scale', '-d', `web=${count}`)
       await untilRunning(lab, 'node1', 'web', count, 60_000)
@@ -81,6 +40,7 @@ lab.test('scaling up and down loses no request either', async t => {
         (await tasksOf('web')).every(({ state }) => state !== 'draining'), 30_000)
     }
   })
+  t.comment(`${load.answers} answers: ${JSON.stringify(load.hosts)}`)
   t.strictSame(load.faults, [])
   await lab.tapmesh('node1', 'service', 'rm', 'web')
 })
@@ -89,7 +49,7 @@ lab.test('connections that last are counted while their task drains, and then to
   await lab.tapmesh('node1', 'service', 'create', '-d', '--name', 'talk', '--replicas', '2', '-p',
     '8081:80', '--stop-grace-period', '4s', '--', 'perl', '-e', STUBBORN)
   await untilRunning(lab, 'node1', 'talk', 2, 60_000)
-  await untilSteered(8081)
+  await untilSteered(lab, 'node1', 8081)
   const holders = [1, 2, 3, 4].map(() => lab.start('client', 'perl', '-e', HOLDER,
     '192.168.56.11:8081'))
   for (const holder of holders) await until('it is open', () => holder.stdout.includes('open'))

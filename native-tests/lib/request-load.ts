@@ -1,18 +1,32 @@
-// Asks web servers in turn, each time by a new connection, until it reads a line: a small client
-// that misses nothing. Run as a program: URLs are its arguments, and what became of it is one line
-// of JSON.
+// Asks web servers in turn, PER_SECOND times a second and each time by a new connection, until it
+// reads a line: a small client that misses nothing. Run as a program: URLs are its arguments, and
+// what became of it is one line of JSON.
 import { request } from 'node:http'
+import type { Lab } from './lab.ts'
 
-const EVERY_MS = 10
+export const PER_SECOND = 200
+const TICK_MS = 5
 const TIMEOUT_MS = 10_000
-const FAULTS_SHOWN_MAX = 20
+const FAULTS_KEPT_MAX = 2000
 
+/** Times are milliseconds since 1970, so that others can be compared. */
+export type Fault = { beganAt: number; endedAt: number; url: string; error: string }
 export type Load = {
   answers: number
-  /** "1200 ms http://…: read ECONNRESET": when, whom, what. */
-  faults: string[]
+  perSecond: number
+  faults: Fault[]
   /** Answers by what follows "Hostname: ". */
   hosts: Record<string, number>
+}
+
+/** Asks `urls` from the host "client" while `change` is made; answers how that went. */
+export async function underLoad(lab: Lab, urls: readonly string[],
+  change: () => Promise<void>): Promise<Load> {
+  const calling = lab.start('client', process.execPath, import.meta.filename, ...urls)
+  await change()
+  calling.write('enough\n')
+  await calling.ended
+  return JSON.parse(calling.stdout) as Load
 }
 
 function ask(url: string): Promise<string> {
@@ -30,24 +44,32 @@ function ask(url: string): Promise<string> {
 }
 
 async function run(urls: readonly string[]): Promise<void> {
-  const load: Load = { answers: 0, faults: [], hosts: {} }
+  const load: Load = { answers: 0, perSecond: 0, faults: [], hosts: {} }
   const beganMs = performance.now()
+  const secondsNow = (): number => (performance.now() - beganMs) / 1000
   const open = new Set<Promise<void>>()
-  let turn = 0
-  const timer = setInterval(() => {
-    const url = urls[turn++ % urls.length]!
-    const one = ask(url).then(text => {
-      const host = /^Hostname: (.+)$/m.exec(text)?.[1] ?? ''
+  let asked = 0
+  const one = async (url: string): Promise<void> => {
+    const beganAt = Date.now()
+    try {
+      const host = /^Hostname: (.+)$/m.exec(await ask(url))?.[1] ?? ''
       load.answers += 1
       load.hosts[host] = (load.hosts[host] ?? 0) + 1
-    }, error => {
-      const atMs = (performance.now() - beganMs).toFixed(0)
-      if (load.faults.length < FAULTS_SHOWN_MAX) load.faults.push(`${atMs} ms ${url}: ${error}`)
-    }).finally(() => open.delete(one))
-    open.add(one)
-  }, EVERY_MS)
+    } catch (error) {
+      if (load.faults.length >= FAULTS_KEPT_MAX) return
+      load.faults.push({ beganAt, endedAt: Date.now(), url, error: String(error) })
+    }
+  }
+  // A timer that comes late is made up for: so many a second are asked, whatever else runs here.
+  const timer = setInterval(() => {
+    for (; asked < secondsNow() * PER_SECOND; asked++) {
+      const asking = one(urls[asked % urls.length]!).finally(() => open.delete(asking))
+      open.add(asking)
+    }
+  }, TICK_MS)
   await new Promise(resolve => process.stdin.once('data', resolve))
   clearInterval(timer)
+  load.perSecond = asked / secondsNow()
   await Promise.all(open)
   console.log(JSON.stringify(load))
   process.exit(0)
