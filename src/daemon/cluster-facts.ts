@@ -71,12 +71,15 @@ export function endpointFacts(records: ClusterRecords): EndpointFact[] {
       ({ node: ownerOf(key), network, address, mac, task, taskId }))
 }
 
-/** All that the orchestrator goes by. */
-export function serviceFactsOf({ records, isCaughtUp }: ClusterLink): ServiceFacts {
+/** All that the orchestrator goes by, but for the packet path. */
+export function serviceFactsOf(
+  { records, isCaughtUp }: ClusterLink): Omit<ServiceFacts, 'isFollowed'> {
   return {
     nodes: nodeFacts(records), services: serviceFacts(records), tasks: taskFacts(records),
     rollouts: plainRows(records.rollouts), rows: plainRows(records.services),
     leases: heldLeases(records), networks: records.networks, isCaughtUp,
+    drained: new Map([...records.drained].filter(([, row]) => !row.hidden)
+      .map(([node, { tasks }]) => [node, new Set(tasks)])),
   }
 }
 

@@ -3,7 +3,7 @@
 import { ConflictError } from '../base/errors.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { MeshAddress } from '../cluster/mesh-address.ts'
-import type { ServiceTaskRow } from '../cluster/services/rows.ts'
+import { type ServiceTaskRow, TABLE_DRAINED } from '../cluster/services/rows.ts'
 import type { Change, Write } from '../cluster/tables/events.ts'
 import { tasksOf } from './cluster-facts.ts'
 import type { ClusterHost } from './cluster-host.ts'
@@ -195,11 +195,16 @@ export class ClusterLife implements ClusterLink {
 
   #changed(changes: readonly Change[]): void {
     let acts = false
+    let isHeard = false
     for (const change of changes) {
-      acts = this.records.apply(recordOf(change)) || acts
+      const isNew = this.records.apply(recordOf(change))
+      // The packet path has no part in who has heard what.
+      if (change.table === TABLE_DRAINED) isHeard ||= isNew
+      else acts ||= isNew
       this.trust.follow(change)
     }
     if (acts) this.#follow()
+    else if (isHeard) for (const follow of this.#host.followers) follow(this)
     for (const change of changes) this.#tell(change) // now that the packet path has it, too
   }
 

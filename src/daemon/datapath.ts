@@ -3,7 +3,7 @@
 import { preferHugePages } from '../kernel/huge-pages.ts'
 import { closeUnderlay, receiveQueueDrops, type UnderlaySockets } from '../kernel/underlay.ts'
 import { COUNT_NAMES, DROP_NAMES } from '../path/counter-names.ts'
-import { DROP_UNDERLAY_RECEIVE_FULL, GAUGE_LEARNED } from '../path/counters.ts'
+import { DROP_UNDERLAY_RECEIVE_FULL, GAUGE_GENERATION, GAUGE_LEARNED } from '../path/counters.ts'
 import { makeFlowMemory, openFlowMemory, type Shard } from '../path/flow-memory.ts'
 import { type LearnedRow, mergeLearnedRows } from '../path/learned-rows.ts'
 import { makeNewsMemory } from '../path/news.ts'
@@ -59,6 +59,11 @@ export class Datapath {
   /** Hand table images over, one for each worker. They belong to the workers from now on. */
   publish(images: readonly ArrayBuffer[]): void {
     this.#workers.forEach((worker, n) => worker.publish(images[n]!))
+  }
+
+  /** Number of the table images that all workers have, this one or a later one. */
+  get generation(): number {
+    return Math.min(...this.#workers.map(({ counters }) => counters[GAUGE_GENERATION] ?? 0))
   }
 
   /** What the workers have learned so far. */

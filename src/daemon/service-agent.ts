@@ -138,6 +138,9 @@ export class ServiceAgent {
       if (orders.writes.length > 0) link.write(orders.writes)
       for (const order of orders.starts) void this.#start(order, link)
       for (const id of orders.stops) void this.#stop(id)
+      for (const [task, nodes] of orders.unheard) {
+        log.warn({ task, nodes }, 'a task stops of which not all nodes have said that they know')
+      }
       for (const id of orders.forgets) this.#forget(id)
       this.#wake(orders.wakeAtMs)
     } catch (error) {
@@ -158,7 +161,8 @@ export class ServiceAgent {
       lacks.set(network, known)
       return known.get(key) ?? null
     }
-    return { ...serviceFactsOf(link), lackOf }
+    const isFollowed = core.datapath.generation >= core.generation
+    return { ...serviceFactsOf(link), isFollowed, lackOf }
   }
 
   #tell(link: ClusterLink | null, event: LocalEvent): void {

@@ -4,6 +4,7 @@
 import { claimRow } from './claims.ts'
 import { meetsAll } from './constraints.ts'
 import { Decider, type PlanOf, type Plans, type SlotPlan, slotIndex } from './decide.ts'
+import { tellDrained } from './drains.ts'
 import type { NodeFact, ServiceFact } from './facts.ts'
 import type {
   LocalEvent, Now, Orders, RestoredTask, ServiceFacts, StartOrder,
@@ -69,12 +70,16 @@ export class Orchestrator {
     this.#judge(facts, planOf, self)
     if (self !== undefined) this.#claim(facts, plans)
     const starts = self === undefined ? [] : this.#advance(facts, self)
-    const stops = this.#own.takeStops(now, atMs => this.#wake(atMs))
+    const stops = this.#own.takeStops(facts, now, atMs => this.#wake(atMs))
+    const told = tellDrained(facts, this.#node, now.nowMs, atMs => this.#wake(atMs))
     const forgets = this.#own.takeForgotten(planOf)
     const driven = this.#driver.step(now, facts, plans)
     this.#wake(driven.wakeAtMs)
-    return { writes: [...this.#own.writes(facts.tasks), ...driven.writes], starts, stops, forgets,
-      wakeAtMs: this.#wakeAtMs }
+    return {
+      writes: [...this.#own.writes(facts.tasks), ...told, ...driven.writes], starts,
+      stops: [...stops.keys()], unheard: new Map([...stops].filter(([, nodes]) => nodes.length > 0)),
+      forgets, wakeAtMs: this.#wakeAtMs,
+    }
   }
 
   /** What was written last may have got nowhere. */
@@ -88,7 +93,7 @@ export class Orchestrator {
       if (!own.isLive || own.row.desired === 'shutdown') continue
       const plan = planOf(own.row)
       if (plan === undefined) {
-        own.leave(nowMs, wallMs, 'its service is gone', 0)
+        own.leave(nowMs, wallMs, 'its service is gone', true)
         continue
       }
       // An update that was rolled back before it reached this task is none for it.

@@ -1,10 +1,11 @@
 // What the orchestrator is told, and what it wants to have done.
 import type { Write } from '../tables/events.ts'
 import type { OrchestrationFacts } from './decide.ts'
+import type { DrainFacts } from './drains.ts'
 import type { NodeFact, ServiceFact } from './facts.ts'
 import type { LeaseRow, ServiceRow, ServiceTaskRow } from './rows.ts'
 
-export type ServiceFacts = OrchestrationFacts & Readonly<{
+export type ServiceFacts = OrchestrationFacts & DrainFacts & Readonly<{
   /** Rows of services by id, and those from before the last update by previousKey(). */
   rows: ReadonlyMap<string, ServiceRow>
   /** By leaseKey(). */
@@ -37,6 +38,8 @@ export type Orders = Readonly<{
   starts: readonly StartOrder[]
   /** TERM, and KILL after the task's own time. */
   stops: readonly string[]
+  /** Those of them that not all nodes know of, by name, after all the time that there was. */
+  unheard: ReadonlyMap<string, readonly string[]>
   /** Ended tasks of which nothing needs to be kept any more. */
   forgets: readonly string[]
   /** When to step again although nothing has happened; Infinity: not at all. */

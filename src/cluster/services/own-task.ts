@@ -1,9 +1,7 @@
 // A task of a service on this node: its row, and what has been done for it.
+import { DRAIN_LEAST_MS, DRAIN_MOST_MS } from './drains.ts'
 import type { TaskFact } from './facts.ts'
 import { ENDED_STATES, type ServiceTaskRow, type ServiceTaskState } from './rows.ts'
-
-/** For so long a task that is about to stop serves those that it has, and gets no others. */
-export const DRAIN_MS = 1000
 
 export type TaskRowValue = { -readonly [K in keyof ServiceTaskRow]: ServiceTaskRow[K] }
 
@@ -17,8 +15,8 @@ export class OwnTask {
   /** It has been told to the one who starts processes. */
   isStarted = false
   isStopped = false
-  /** When it is to be stopped, once that is known. */
-  stopAtMs: number | null = null
+  /** When it is to be stopped, once that is known: if all nodes know of it, and if not. */
+  stop: Readonly<{ soonestMs: number; latestMs: number }> | null = null
   #fact: TaskFact | null = null
 
   constructor(id: string, row: ServiceTaskRow, sinceMs: number) {
@@ -39,13 +37,18 @@ export class OwnTask {
   }
 
   /** Let go of the slot: at once where nothing runs yet, else after a while for its connections. */
-  leave(nowMs: number, wallMs: number, error: string, drainMs = DRAIN_MS): void {
+  leave(nowMs: number, wallMs: number, error: string, isAtOnce = false): void {
     if (this.row.desired === 'shutdown') return
     this.row.desired = 'shutdown'
     if (!this.isStarted) return this.enter('shutdown', wallMs, error)
     if (this.row.state !== 'running') return
     this.enter('draining', wallMs, error)
-    this.stopAtMs = nowMs + drainMs
+    if (isAtOnce) return this.stopAtOnce(nowMs)
+    this.stop = { soonestMs: nowMs + DRAIN_LEAST_MS, latestMs: nowMs + DRAIN_MOST_MS }
+  }
+
+  stopAtOnce(nowMs: number): void {
+    this.stop = { soonestMs: nowMs, latestMs: nowMs }
   }
 
   /** The same object as long as the row says the same. */

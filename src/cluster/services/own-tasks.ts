@@ -1,6 +1,7 @@
 // All tasks of services that this node has or had, with their rows.
 import type { Write } from '../tables/events.ts'
 import type { PlanOf } from './decide.ts'
+import { type DrainFacts, FOLLOW_LOOK_MS, unheardBy } from './drains.ts'
 import type { TaskFact } from './facts.ts'
 import type { LocalEvent, Now, RestoredTask } from './orders.ts'
 import { OwnTask } from './own-task.ts'
@@ -37,8 +38,7 @@ export class OwnTasks {
         own.enter('running', wallMs)
         if (own.row.desired === 'running') return
         own.enter('draining', wallMs)
-        own.stopAtMs = nowMs
-        return
+        return own.stopAtOnce(nowMs)
       case 'refused':
         if (own.row.desired === 'shutdown') return own.enter('shutdown', wallMs)
         return own.enter(event.isForGood ? 'rejected' : 'failed', wallMs, event.error)
@@ -50,17 +50,27 @@ export class OwnTasks {
     }
   }
 
-  /** Those whose time has come. @param wake called with when that will be for others */
-  takeStops({ nowMs }: Now, wake: (atMs: number) => void): string[] {
-    const stops: string[] = []
+  /**
+   * Those whose time has come, each with the nodes that have not said that they know of it.
+   * @param wake called with when that will be for others
+   */
+  takeStops(facts: DrainFacts, { nowMs }: Now, wake: (atMs: number) => void,
+  ): Map<string, readonly string[]> {
+    const stops = new Map<string, readonly string[]>()
     for (const own of this.#tasks.values()) {
-      if (!own.isLive || own.isStopped || own.stopAtMs === null) continue
-      if (own.stopAtMs > nowMs) {
-        wake(own.stopAtMs)
+      if (!own.isLive || own.isStopped || own.stop === null) continue
+      const { soonestMs, latestMs } = own.stop
+      if (soonestMs > nowMs) {
+        wake(soonestMs)
+        continue
+      }
+      const unheard = soonestMs === latestMs ? [] : unheardBy(facts, this.#node, own.id)
+      if (unheard.length > 0 && latestMs > nowMs) {
+        wake(facts.isFollowed ? latestMs : nowMs + FOLLOW_LOOK_MS)
         continue
       }
       own.isStopped = true
-      stops.push(own.id)
+      stops.set(own.id, unheard)
     }
     return stops
   }
@@ -113,7 +123,7 @@ export class OwnTasks {
     if (local === 'none') {
       return own.enter('failed', wallMs, 'it was lost while its daemon was not running')
     }
-    if (own.row.desired === 'shutdown') own.stopAtMs = nowMs
+    if (own.row.desired === 'shutdown') own.stopAtOnce(nowMs)
     else if (own.row.state !== 'running') own.enter('running', wallMs)
   }
 }

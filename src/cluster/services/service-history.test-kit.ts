@@ -34,6 +34,8 @@ const TWICE_MAX_MS = 8000
 const SETTLE_MS = 90_000
 /** All is well when nothing is amiss, and nothing has been written for so long. */
 const QUIET_MS = 5000
+/** A node that has just started may have forgotten what it said. */
+const BOOT_MS = 20_000
 /** One history of so many is watched for all of SETTLE_MS, also when all is well before. */
 const WATCHED_ONE_IN = 16
 const JUMP_MS = 3_600_000
@@ -68,7 +70,9 @@ class ServiceHistory {
     this.#world = new World(seed, count, { ...QUIET_NETWORK, lossPerMille: seed % 3 * 20 },
       SERVICE_TABLES)
     for (const node of this.#world.nodes) {
-      this.#hosts.push(new ServiceHost(this.#world, node, this.#hosts, node.index < MANAGERS))
+      const host = new ServiceHost(this.#world, node, this.#hosts, node.index < MANAGERS)
+      host.onStop = (id, isUnheard) => this.#checkStop(host, id, isUnheard)
+      this.#hosts.push(host)
     }
     this.#world.onChange = (node, changes) => this.#hosts[node.index]!.changed(changes)
   }
@@ -125,6 +129,21 @@ class ServiceHistory {
           slots.get(slot)!.map(task => `${task.id} generation ${task.generation}`).join(', ')}`)
       }
     }
+  }
+
+  /** Nobody who is there leads anything to a task that is stopped, unless that was said. */
+  #checkStop(host: ServiceHost, id: string, isUnheard: boolean): void {
+    const { facts, node } = host
+    const row = facts.tasks.find(task => task.id === id)
+    const isDrained = row?.state === 'draining'
+      && facts.services.some(service => service.id === row.service)
+    if (!isDrained || isUnheard) return
+    const alive = new Set(facts.nodes.filter(one => one.isAlive).map(one => one.id))
+    const unaware = this.#hosts.find(other => other !== host && alive.has(other.node.id)
+      && other.node.tables !== null && this.#world.nowMs - other.bootedMs > BOOT_MS
+      && other.facts.tasks.some(task => task.id === id && task.state === 'running'))
+    if (unaware === undefined) return
+    throw new Error(`${node.name} stops ${id}, and ${unaware.node.name} does not know of it`)
   }
 
   #running(): LocalTask[] {

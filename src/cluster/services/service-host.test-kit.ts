@@ -8,8 +8,9 @@ import { allocate } from './service-leases.test-kit.ts'
 import { Orchestrator } from './orchestrator.ts'
 import type { LocalEvent, Orders, RestoredTask, ServiceFacts, StartOrder } from './orders.ts'
 import {
-  type LeaseRow, type NodeSpecRow, type RolloutRow, type ServiceRow, SERVICE_TABLES,
-  type ServiceTaskRow, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_ROLLOUT, TABLE_SERVICE, TABLE_TASK,
+  type DrainedRow, type LeaseRow, type NodeSpecRow, type RolloutRow, type ServiceRow,
+  SERVICE_TABLES, type ServiceTaskRow, TABLE_DRAINED, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_ROLLOUT,
+  TABLE_SERVICE, TABLE_TASK,
 } from './rows.ts'
 
 export const NETWORK = 'net'
@@ -64,6 +65,9 @@ export class ServiceHost {
   readonly isManager: boolean
   /** Processes that outlive their daemon. */
   readonly local = new Map<string, LocalTask>()
+  /** Called before a task is stopped. @param isUnheard not all nodes have said that they know */
+  onStop: (id: string, isUnheard: boolean) => void = () => {}
+  bootedMs = 0
   readonly #world: World
   readonly #hosts: readonly ServiceHost[]
   readonly #random: Random32
@@ -93,6 +97,7 @@ export class ServiceHost {
       if (task.state === 'starting' || !isKnown) this.local.delete(id)
     }
     this.#life += 1
+    this.bootedMs = this.#world.nowMs
     this.#events = []
     this.#wakeMs = Infinity
     this.#machine = new Orchestrator({ node: node.id, makeId: () => this.#makeId(), restored },
@@ -148,6 +153,10 @@ export class ServiceHost {
       nodes: this.#nodes(), services, tasks, rows: this.rows<ServiceRow>(TABLE_SERVICE),
       rollouts: this.rows<RolloutRow>(TABLE_ROLLOUT), leases: this.rows<LeaseRow>(TABLE_LEASE),
       networks: NETWORKS, isCaughtUp: this.node.tables!.peers().some(peer => peer.isEqual),
+      drained: this.#made('drained', TABLE_DRAINED, rows => new Map([...rows]
+        .filter(([, { isShown }]) => isShown).map(([key, { value }]) =>
+          [key.slice(0, key.indexOf('/')), new Set((value as DrainedRow).tasks)]))),
+      isFollowed: true,
     }
   }
 
@@ -212,9 +221,10 @@ export class ServiceHost {
     this.#wake(Math.max(orders.wakeAtMs, this.#world.nowMs + 0.01))
   }
 
-  #obey({ starts, stops, forgets }: Orders): void {
+  #obey({ starts, stops, unheard, forgets }: Orders): void {
     for (const order of starts) this.#start(order)
     for (const id of stops) {
+      this.onStop(id, unheard.has(id))
       const task = this.local.get(id)
       this.#later(pick(this.#random, STOP_MAX_MS), () => {
         if (task === undefined) return this.#tell({ type: 'ended', task: id, exitCode: null })
