@@ -119,7 +119,8 @@ lab.test('E3, E4: a task has its network, the way out and the ingress network', 
     t.same([...seen.keys()].sort(), ['eth0', 'eth1', 'eth2', 'lo'])
     t.match(seen.get('eth0'), { ip: /^10\.0\.1\./, mtu: 1450, address: /^02:42:0a:00:01:/ })
     t.match(seen.get('eth1'), { ip: /^172\.18\.0\./, mtu: 1500, address: /^02:42:ac:12:00:/ })
-    t.match(seen.get('eth2'), { ip: /^10\.0\.0\.[67]$/, mtu: 1450, address: /^02:42:0a:00:00:0[67]$/ })
+    t.match(seen.get('eth2'), { ip: /^10\.0\.0\.[67]$/, mtu: 1450,
+      address: /^02:42:0a:00:00:0[67]$/ })
   }
 })
 
@@ -135,8 +136,11 @@ lab.test('E5, E6: a rule of routing for each port, and no chain of a packet filt
     t.same(led.sort(), ['127.0.0.0/8', ...own.map(({ local }) => local)].sort())
     const filter = await lab.out(node, 'nft', 'list', 'ruleset')
     t.notMatch(filter, /8080|dnat|redirect/)
-    t.match(filter, /ip saddr 172\.18\.0\.0\/16 .*masquerade/)
-    t.same([...filter.matchAll(/^table (.+) \{$/gm)].map(([, name]) => name), ['ip tapmesh'])
+    const hasTask = (await lab.api<TaskView[]>(node, 'tasks')).length > 0
+    if (hasTask) t.match(filter, /ip saddr 172\.18\.0\.0\/16 .*masquerade/)
+    const others = [...filter.matchAll(/^table (.+) \{$/gm)].filter(([, name]) =>
+      name !== 'ip tapmesh')
+    t.same(others, [])
   }
 })
 

@@ -75,6 +75,9 @@ lab.test('an update of all tasks loses no request of 200 a second', async t => {
   const after = await untilRunning(lab, 'node1', 'web', TASKS)
   t.notOk(after.some(({ id }) => before.some(one => one.id === id)), 'all tasks are new')
   t.strictSame(load.faults, [])
+  for (const node of lab.nodes) {
+    t.notMatch(await lab.log(node), 'not all nodes have said', 'all nodes knew before a task stopped')
+  }
   t.ok(load.perSecond > PER_SECOND * 0.95, `${load.perSecond} a second`)
   t.ok(Object.keys(load.hosts).length >= 2 * TASKS, 'old and new tasks have answered')
 })
@@ -151,10 +154,25 @@ lab.test('long answers pass when the underlay becomes narrow, in both modes', as
   await lab.tapmesh('node1', 'service', 'rm', 'long')
 })
 
+lab.test('of a path to a client that is narrower than the tunnels tasks hear', async t => {
+  await create('wide', TASKS, '-p', '8083:80', '-p', 'published=8084,target=80,source=preserve',
+    '--', ...streamServer(80))
+  const node = 'node1'
+  await lab.out(node, 'ip', 'route', 'add', '192.168.56.1/32', 'dev', 'eth1', 'mtu', 'lock', '1200')
+  for (const port of [8083, 8084]) {
+    await untilSteered(lab, node, port)
+    const sums = await Promise.all(Array.from({ length: TASKS }, () =>
+      download(lab, 'client', `http://${addressOf(node)}:${port}`, OCTETS)))
+    t.same(new Set(sums), new Set([streamHash(OCTETS)]), `port ${port}`)
+  }
+  await lab.out(node, 'ip', 'route', 'del', '192.168.56.1/32', 'dev', 'eth1')
+  await lab.tapmesh('node1', 'service', 'rm', 'wide')
+})
+
 type Datagram = { at: number; name: string }
 
-const datagramsOf = (text: string): Datagram[] => text.trim().split('\n').map(line => line.split(' '))
-  .map(([at, name = '-']) => ({ at: Number(at), name }))
+const datagramsOf = (text: string): Datagram[] => text.trim().split('\n')
+  .map(line => line.split(' ')).map(([at, name = '-']) => ({ at: Number(at), name }))
 
 lab.test('a node is killed: requests fail until that is known, and none after', async t => {
   await create('names', 2, '-p', '5353:5300/udp', '--constraint', 'node.hostname!=node1', '--',
@@ -185,7 +203,8 @@ lab.test('a node is killed: requests fail until that is known, and none after', 
   t.comment(`known after ${known - killed} ms; ${load.answers} answers, `
     + `${load.faults.length} faults: ${JSON.stringify(load.faults.slice(0, 3))}`)
   t.ok(known - killed < DEAD_MS)
-  t.strictSame(load.faults.filter(({ beganAt, endedAt }) => beganAt > known || endedAt < killed), [])
+  t.strictSame(load.faults.filter(({ beganAt, endedAt }) =>
+    beganAt > known || endedAt < killed), [])
   const later = datagramsOf(asking.stdout).filter(({ at }) => at > known).map(({ name }) => name)
   t.ok(later.length > 0, 'the next datagram goes elsewhere, and so do all others')
   t.same([...new Set(later)].map(name => /^[0-9a-f]{12}$/.test(name) && name !== first), [true],

@@ -1,6 +1,6 @@
-// Connections that last: a client that holds many, says "open" when each has had an answer, and when
-// it reads a line tells which of them still answer, and which are over. Run as a program, its
-// arguments are how many, and whom to call: HOST:PORT…; the servers answer each line with their name.
+// Connections that last: a client that holds many, says "open" when each has had an answer, and
+// when it reads a line tells which of them still answer, and which are over. Run as a program, its
+// arguments are how many, and whom to call: HOST:PORT… Servers answer each line with their name.
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'

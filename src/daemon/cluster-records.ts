@@ -1,9 +1,10 @@
 // What the shared tables say, understood: nodes, networks and endpoints by their keys. It follows
 // every change of a row and is never written to by anything else.
 import {
-  type DrainedRow, drainedRow, type LeaseRow, leaseRow, type NodeSpecRow, nodeSpecRow, type RequestRow, requestRow,
-  type RolloutRow, rolloutRow, type ServiceRow, serviceRow, type ServiceTaskRow, TABLE_DRAINED,
-  TABLE_LEASE, TABLE_NODE_SPEC, TABLE_REQUEST, TABLE_ROLLOUT, TABLE_SERVICE, TABLE_TASK, taskRow,
+  type DrainedRow, drainedRow, type LeaseRow, leaseRow, type NodeSpecRow, nodeSpecRow,
+  type RequestRow, requestRow, type RolloutRow, rolloutRow, type ServiceRow, serviceRow,
+  type ServiceTaskRow, TABLE_DRAINED, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_REQUEST, TABLE_ROLLOUT,
+  TABLE_SERVICE, TABLE_TASK, taskRow,
 } from '../cluster/services/rows.ts'
 import type { Change } from '../cluster/tables/events.ts'
 import {

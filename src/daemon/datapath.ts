@@ -66,6 +66,11 @@ export class Datapath {
     return Math.min(...this.#workers.map(({ counters }) => counters[GAUGE_GENERATION] ?? 0))
   }
 
+  /** An ICMP error about an answer to a client of a published port, from its IPv4 header on. */
+  tellError(packet: Uint8Array): void {
+    this.#workers[0]!.tellError(packet)
+  }
+
   /** What the workers have learned so far. */
   async learned(): Promise<LearnedRow[]> {
     return mergeLearnedRows(await Promise.all(this.#workers.map(worker => worker.learned())))

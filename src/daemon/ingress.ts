@@ -11,6 +11,7 @@ import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
 import { beginForwarding, isForwarding, openIngress, steer, unsteer } from './ingress-device.ts'
+import { IngressErrors } from './ingress-errors.ts'
 import { IngressPorts } from './ingress-ports.ts'
 import type { NetworkRecord } from './state.ts'
 
@@ -37,6 +38,7 @@ type Plan = Readonly<{
 export class Ingress {
   readonly ports = new IngressPorts()
   readonly #parts: IngressParts
+  readonly #errors: IngressErrors
   #timer: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
   #isPending = false
@@ -49,6 +51,7 @@ export class Ingress {
 
   constructor(parts: IngressParts) {
     this.#parts = parts
+    this.#errors = new IngressErrors(parts.core, parts.log)
   }
 
   start(): void {
@@ -86,6 +89,7 @@ export class Ingress {
     await this.#parts.changes.runSurely(async () => {
       await unsteer(this.#parts.host)
       this.ports.take([])
+      this.#errors.take([])
     })
   }
 
@@ -128,7 +132,9 @@ export class Ingress {
       beginForwarding()
       log.warn('this host passes packets on from now: published ports need net.ipv4.ip_forward')
     }
-    await steer(host, core.host, network, this.ports.take(ports))
+    const taken = this.ports.take(ports)
+    await steer(host, core.host, network, taken)
+    this.#errors.take(taken)
     this.#tell(ports)
   }
 
@@ -136,6 +142,7 @@ export class Ingress {
     const { core, host } = this.#parts
     await unsteer(host)
     this.ports.take([])
+    this.#errors.take([])
     this.#done = 'null'
     if (core.host === null) return
     core.taps.delete(core.host.portId)

@@ -11,6 +11,7 @@ import { UdpPort } from '../kernel/udp-port.ts'
 import { Epoll } from '../kernel/wait.ts'
 import { breathe, TOKEN_FIRST_PORT, TOKEN_UNDERLAY, TOKEN_WAKE } from '../path/engine.ts'
 import { NETWORK_VNI, PORT_FD, PORT_ID, PORT_NETWORK, PORT_READ } from '../path/image.ts'
+import { errorFromHost } from '../path/ingress.ts'
 import { forget } from '../path/learned.ts'
 import { makeLearnedRows } from '../path/learned-rows.ts'
 import { makeNews } from '../path/news.ts'
@@ -69,6 +70,7 @@ function takeMessages(): boolean {
     const { message } = received
     if (message.type === 'stop') return stop()
     if (message.type === 'image') adopt(makeTables(message.image))
+    else if (message.type === 'error') errorFromHost(plane, message.packet)
     else {
       const rows = message.type === 'alive' ? []
         : makeLearnedRows(plane.learned, plane.nowSeconds)

@@ -33,6 +33,7 @@ export type WorkerSpec = PlaneSpec & {
 
 export type ToWorker =
   | { type: 'image'; image: ArrayBuffer }
+  | { type: 'error'; packet: Uint8Array }
   | { type: 'learned' | 'alive'; ask: number }
   | { type: 'stop' }
 
@@ -92,6 +93,11 @@ export class PacketWorker {
   /** Hand a table image over. It belongs to the worker from now on. */
   publish(image: ArrayBuffer): void {
     this.#send({ type: 'image', image }, [image])
+  }
+
+  /** An ICMP error that is for a task of a published port. */
+  tellError(packet: Uint8Array): void {
+    this.#send({ type: 'error', packet })
   }
 
   /** What the worker knows of learned MACs. */

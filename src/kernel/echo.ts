@@ -1,24 +1,15 @@
-// ICMP echo to other hosts, with DF, through the package `raw-socket`: round trips, and whether a
-// packet of a size gets there whole. The package is compiled where a compiler is, and absent
-// elsewhere. Main thread only: its socket lives on the default event loop, and in a worker it would
-// silently never be called back.
+// ICMP echo to other hosts, with DF: round trips, and whether a packet of a size gets there whole.
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { isMainThread } from 'node:worker_threads'
-import { assert } from '../base/assert.ts'
-import { AbsentError, KernelError, TapmeshError } from '../base/errors.ts'
+import { KernelError, TapmeshError } from '../base/errors.ts'
 import { formatIpv4 } from '../base/text.ts'
-import {
-  AF_INET, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, IPPROTO_IP, SO_TYPE, SOCK_RAW, SOL_SOCKET,
-} from './constants.ts'
+import { AF_INET, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, IPPROTO_IP } from './constants.ts'
 import { type EchoAnswer, EchoLedger, type EchoRefusal } from './echo-ledger.ts'
+import { openRawIcmp, type RawSocket } from './raw-socket.ts'
 import { attachFilter, echoAnswers } from './socket-filter.ts'
 import * as sys from './syscalls.ts'
 
 /** Requests that may wait for the socket to take them. */
 export const ECHO_WAITING_MAX = 256
-const RECEIVE_OCTETS = 65_536
 const SOCKADDR_IN_OCTETS = 16
 
 /** What becomes of a request that did not leave this host. */
@@ -42,32 +33,15 @@ export type EchoOptions = Readonly<{
   nowMs: () => number
 }>
 
-type RawSocket = {
-  on(event: 'message', handler: (packet: Buffer, from: string) => void): void
-  on(event: 'error', handler: (error: Error) => void): void
-  on(event: 'close', handler: () => void): void
-  send(octets: Buffer, at: number, length: number, address: string,
-    before: () => void, after: (error: Error | null) => void): void
-  setOption(level: number, option: number, value: number): void
-  close(): void
-}
-type RawSocketPackage = { createSocket(options: object): RawSocket; Protocol: { ICMP: number } }
-
 /**
  * Opened in the network namespace in which the calling thread is now.
  * @throws AbsentError  no package `raw-socket`, or no right to use raw sockets
  * @throws KernelError  this host does not have `options.address`
  */
 export function openEcho(options: EchoOptions): Echo {
-  assert(isMainThread, 'ICMP echo runs on the main thread')
   const ledger = new EchoLedger(randomBytes)
-  const before = new Set(rawDescriptors())
-  const socket = openSocket(loadPackage())
+  const { socket, fd } = openRawIcmp('probing the paths of the underlay')
   try {
-    const fd = rawDescriptors().find(other => !before.has(other))
-    if (fd === undefined) {
-      throw new TapmeshError('TM_ECHO', 'the descriptor of a new raw socket is not found')
-    }
     attachFilter(fd, echoAnswers(ledger.identifier))
     if (options.address !== null) bindTo(fd, options.address)
     // DF, and what the kernel remembers of the path is not applied: it is what we want to measure.
@@ -177,33 +151,6 @@ export class Echo {
     const cause = this.#lastError?.message ?? 'closed by itself'
     this.#options.onError(new TapmeshError('TM_ECHO', `the raw socket is broken: ${cause}`))
   }
-}
-
-function loadPackage(): RawSocketPackage {
-  try {
-    return createRequire(import.meta.url)('raw-socket') as RawSocketPackage
-  } catch (error) {
-    throw new AbsentError('probing the paths of the underlay needs the optional package '
-      + '"raw-socket", which could not be loaded; install g++, make and python3, then run: '
-      + 'npm rebuild raw-socket', {}, error)
-  }
-}
-
-function openSocket(raw: RawSocketPackage): RawSocket {
-  try {
-    return raw.createSocket({ protocol: raw.Protocol.ICMP, bufferSize: RECEIVE_OCTETS })
-  } catch (error) {
-    throw new AbsentError(`probing the paths of the underlay needs root or CAP_NET_RAW: ${
-      (error as Error).message}`, {}, error)
-  }
-}
-
-/** The process's raw sockets. The package does not say which descriptor it opened. */
-function rawDescriptors(): number[] {
-  return readdirSync('/proc/thread-self/fd').map(Number).filter(fd => {
-    const type = new Uint8Array(4)
-    return sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, type) === 4 && type[0] === SOCK_RAW
-  })
 }
 
 function bindTo(fd: number, address: number): void {

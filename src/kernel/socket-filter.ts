@@ -39,6 +39,19 @@ export function echoAnswers(identifier: number): readonly Instruction[] {
   ]
 }
 
+/** As above: "fragmentation needed", which a router says of a packet that is too long for it. */
+export function narrowPaths(): readonly Instruction[] {
+  return [
+    [BPF_LDX_B_MSH, 0, 0, 0],
+    [BPF_LD_B_IND, 0, 0, 0], // ICMP type
+    [BPF_JMP_JEQ_K, 0, 3, 3], // unreachable?
+    [BPF_LD_B_IND, 0, 0, 1], // its code
+    [BPF_JMP_JEQ_K, 0, 1, 4], // fragmentation needed?
+    [BPF_RET_K, 0, 0, 0xffff],
+    [BPF_RET_K, 0, 0, 0],
+  ]
+}
+
 /** @throws KernelError */
 export function attachFilter(fd: number, program: readonly Instruction[]): void {
   // struct sock_fprog and its instructions in one memory: what only an address refers to could be

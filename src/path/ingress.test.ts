@@ -6,6 +6,7 @@ import {
   arpRequest, echo, payloadOf, type Station, station, viewOf,
 } from './frames.test-kit.ts'
 import type { PublishedRow, Scheduler } from './image-rows.ts'
+import { errorFromHost } from './ingress.ts'
 import { Lab, type LabEndpoint, type LabOptions } from './lab.test-kit.ts'
 import { faultOf } from './offload.test-kit.ts'
 import {
@@ -141,6 +142,53 @@ test('two clients with one port are told apart', t => {
   lab.run()
   t.deepEqual(host.takeAll().map(plain),
     [`${NODE}:8080 > 198.51.100.9:5000`, `${NODE}:8080 > 203.0.113.5:5000`])
+})
+
+for (const isPreserving of [false, true]) {
+  for (const backend of [0, 1]) {
+    const where = backend === 0 ? 'on the node that was asked' : 'on another'
+    const seen = isPreserving ? 'the client' : 'the node'
+    test(`a task ${where}, which sees ${seen}, hears of a narrow path to its client`, t => {
+      const { lab, one, two, host, here, there } = ingressLab({ isPreserving }, [backend])
+      const task = [here, there][backend]!
+      host.send(syn(host))
+      lab.run()
+      const [first] = task.takeAll()
+      answer(task, first!, SYN | ACK, isPreserving ? GATEWAY : host)
+      lab.run()
+      const [back] = host.takeAll()
+      // From a router; the kernel hands it over without an Ethernet header.
+      const message = Uint8Array.of(3, 4, 0, 0, 0, 0, 5, 20, ...back!.subarray(14))
+      errorFromHost(one.plane, icmpFrame(station('203.0.113.1'), station(NODE), message)
+        .subarray(14))
+      lab.run()
+      const [error] = task.takeAll()
+      const shown = isPreserving ? CLIENT.address : host.address
+      t.is(faultOf(error!), '')
+      const address = (at: number) => Array.from(error!.subarray(at, at + 4)).join('.')
+      t.deepEqual([address(26), address(30)], [shown, task.address])
+      t.deepEqual([...error!.subarray(34, 36), viewOf(error!).getUint16(40)], [3, 4, 1300])
+      // It quotes what the task has sent.
+      t.deepEqual([address(54), address(58)], [task.address, shown])
+      t.deepEqual([viewOf(error!).getUint16(62), viewOf(error!).getUint16(64)], [80, 5000])
+      t.deepEqual([one.drops(), two.drops()], [{}, {}])
+    })
+  }
+}
+
+test('of errors that are no errors, or nobody\'s, nothing is told', t => {
+  const { lab, one, here, there, host } = ingressLab()
+  const stray = tcpFrame(station(NODE), CLIENT, [8080, 5000], ACK).subarray(14)
+  const packet = icmpFrame(station('203.0.113.1'), station(NODE),
+    Uint8Array.of(3, 4, 0, 0, 0, 0, 5, 20, ...stray)).subarray(14)
+  errorFromHost(one.plane, packet)
+  errorFromHost(one.plane, packet.subarray(0, 40))
+  errorFromHost(one.plane, stray)
+  errorFromHost(one.plane, new Uint8Array(577))
+  errorFromHost(one.plane, new Uint8Array())
+  lab.run()
+  t.deepEqual([here, there, host].flatMap(end => end.takeAll()), [])
+  t.deepEqual(one.drops(), { vip_no_flow: 1, malformed: 4 })
 })
 
 test('a port that leads to the tasks of this node alone', t => {

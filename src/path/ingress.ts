@@ -5,9 +5,14 @@
 // (docs/decisions/0022). So the way there is that of a virtual address (virtual.ts), and the way
 // back that of its answers (backend-answer.ts). Here stands what is different: who may speak with
 // whom in that network, and how a client is answered whose own address the backend sees.
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, writeMac } from '../wire/ether.ts'
+import { VNET_HEADER_OCTETS } from '../kernel/ring.ts'
 import {
-  ipv4Destination, ipv4FragmentOffset, ipv4Protocol, ipv4Source, PROTOCOL_TCP, PROTOCOL_UDP,
+  ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHER_HEADER_OCTETS, writeEtherHeader, writeMac,
+} from '../wire/ether.ts'
+import { ICMP_HEADER_OCTETS, icmpIsError, icmpType } from '../wire/icmp.ts'
+import {
+  ipv4Destination, ipv4FragmentOffset, ipv4Protocol, ipv4Source, PROTOCOL_ICMP, PROTOCOL_TCP,
+  PROTOCOL_UDP,
 } from '../wire/ipv4.ts'
 import { swapPorts } from '../wire/rewrite.ts'
 import { TCP_ACK, TCP_SYN, tcpFlags } from '../wire/tcp.ts'
@@ -33,14 +38,17 @@ import {
   NOWHERE, PLACE_GATEWAY, PLACE_HOST, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, STATION_ADDRESS,
   STATION_KEY, STATION_MAC_LOW, STATION_PLACE,
 } from './image.ts'
-import { deliver, drop, outerTos, type Plane } from './plane.ts'
+import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
 import { BACKEND_ID, BACKEND_MARK } from './service-image.ts'
 import {
   backendWord, findBackendAt, findStation, findStationByAddress, isBalanced, portWord, stationWord,
 } from './tables.ts'
 import { fitsNetwork } from './too-large.ts'
-import { FROM_HOST, partToService, toService } from './virtual.ts'
+import { errorToService, FROM_HOST, partToService, toService } from './virtual.ts'
+
+/** RFC 1812 section 4.3.2.3; what is longer might not fit through the tunnel. */
+const HOST_ERROR_OCTETS_MAX = 576
 
 /** What the kernel has routed to the way to the host, in `slot`: it is for a published port. */
 export function fromHost(plane: Plane, slot: number, at: number, lengthOctets: number): void {
@@ -56,6 +64,29 @@ export function fromHost(plane: Plane, slot: number, at: number, lengthOctets: n
   if (ipv4FragmentOffset(view, frame.l3At) !== 0) return partToService(plane, network, protocol)
   if (portedProtocol(view, frame) < 0) return drop(plane, DROP_MALFORMED)
   toService(plane, slot, network, FROM_HOST, protocol)
+}
+
+/**
+ * An ICMP error that the host was sent about an answer to a client, because a router is in the way
+ * that it is too long for: its task is told.
+ * @param packet from its IPv4 header on
+ */
+export function errorFromHost(plane: Plane, packet: Uint8Array): void {
+  const { frame, ring, tables } = plane
+  const slot = tables.hostSlot
+  if (slot < 0) return
+  if (packet.length > HOST_ERROR_OCTETS_MAX) return drop(plane, DROP_MALFORMED)
+  const at = plane.scratch + VNET_HEADER_OCTETS
+  const high = portWord(tables, slot, PORT_MAC_HIGH)
+  const low = portWord(tables, slot, PORT_MAC_LOW)
+  ring.octets.fill(0, plane.scratch, at)
+  writeEtherHeader(ring.view, at, high, low, high, low, ETHERTYPE_IPV4)
+  ring.octets.set(packet, at + ETHER_HEADER_OCTETS)
+  parseFrame(ring.view, at, ETHER_HEADER_OCTETS + packet.length, frame)
+  if (frame.protocol !== PROTOCOL_ICMP || frame.l4Octets < ICMP_HEADER_OCTETS
+    || !icmpIsError(icmpType(ring.view, frame.l4At))) return drop(plane, DROP_MALFORMED)
+  errorToService(plane, portWord(tables, slot, PORT_NETWORK))
+  flush(plane)
 }
 
 /**

@@ -23,7 +23,7 @@ import {
 import { keepsBackend } from './flow-age.ts'
 import { beginFlow } from './flow-begin.ts'
 import {
-  FLOW_BACKEND, FLOW_BACKEND_ID, FLOW_REPLY_PORTS, FLOW_SOURCE,
+  FLOW_BACKEND, FLOW_BACKEND_ID, FLOW_CLIENT, FLOW_REPLY_PORTS, FLOW_SOURCE,
 } from './flow-memory.ts'
 import { findForward, flowWord, NO_FLOW } from './flow-table.ts'
 import { touchFlow, trackForward } from './flow-track.ts'
@@ -146,8 +146,11 @@ function icmpToVirtual(plane: Plane, slot: number, network: number, service: num
   errorToService(plane, network)
 }
 
-/** An ICMP error of the client about an answer: what it quotes is what the backend sent. */
-function errorToService(plane: Plane, network: number): void {
+/**
+ * An ICMP error of the client, or of somebody on the way to it, about an answer: what it quotes is
+ * what the backend sent.
+ */
+export function errorToService(plane: Plane, network: number): void {
   const { flows, frame, tables } = plane
   const view = plane.ring.view
   const { l3At, l4At } = frame
@@ -162,8 +165,7 @@ function errorToService(plane: Plane, network: number): void {
   const backend = flowWord(flows, flow, FLOW_BACKEND)
   rewriteQuoted(view, l4At, frame.l4Octets, backend, source,
     flowWord(flows, flow, FLOW_REPLY_PORTS))
-  const client = ipv4Source(view, l3At)
   rewriteIpv4(view, l3At, l4At, frame.l4Octets, -1, source, backend, 0, false)
   const row = findBackend(tables, flowWord(flows, flow, FLOW_BACKEND_ID))
-  sendToBackend(plane, network, row, source !== client)
+  sendToBackend(plane, network, row, source !== flowWord(flows, flow, FLOW_CLIENT))
 }

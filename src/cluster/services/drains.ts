@@ -23,7 +23,7 @@ export type DrainFacts = Readonly<{
   isFollowed: boolean
 }>
 
-/** Nodes that are here and have not said that they know that `task`, of `node`, is about to stop. */
+/** Nodes that are here, and have not said that they know that `task` of `node` is to stop. */
 export function unheardBy(facts: DrainFacts, node: string, task: string): string[] {
   return facts.nodes.filter(({ id, isAlive }) => isAlive
     && (id === node ? !facts.isFollowed : facts.drained.get(id)?.has(task) !== true))

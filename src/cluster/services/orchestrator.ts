@@ -77,8 +77,9 @@ export class Orchestrator {
     this.#wake(driven.wakeAtMs)
     return {
       writes: [...this.#own.writes(facts.tasks), ...told, ...driven.writes], starts,
-      stops: [...stops.keys()], unheard: new Map([...stops].filter(([, nodes]) => nodes.length > 0)),
-      forgets, wakeAtMs: this.#wakeAtMs,
+      stops: [...stops.keys()],
+      unheard: new Map([...stops].filter(([, nodes]) => nodes.length > 0)), forgets,
+      wakeAtMs: this.#wakeAtMs,
     }
   }
 
