@@ -165,10 +165,11 @@ lab.test('the MTU of a network is that of the underlay less 50', async t => {
 
 lab.test('it starts where another file system lies over the control groups', async t => {
   await lab.daemon(NODE, 'stop')
-  await lab.sh(NODE, 'mount -t sysfs sysfs /sys')
+  await lab.sh(NODE, `mkdir /run/sys && mount -t sysfs sysfs /run/sys
+    mount --bind /run/sys/fs/cgroup /sys/fs/cgroup`)
   await lab.daemon(NODE, 'start')
   t.equal((await lab.run(NODE, 'tapmesh', 'status')).code, 0)
   await lab.daemon(NODE, 'stop')
-  await lab.sh(NODE, 'umount /sys')
+  await lab.sh(NODE, 'umount /sys/fs/cgroup /run/sys')
   await lab.daemon(NODE, 'start')
 })
