@@ -1,6 +1,7 @@
 // Published ports and virtual addresses while much is asked of them, and while tasks are replaced,
 // scaled, or gone with their node: who is served, and for how long somebody is not.
 import { join } from 'node:path'
+import type { BalancedView } from '../src/daemon/lb-views.ts'
 import type { ServiceTaskView } from '../src/daemon/service-views.ts'
 import { peersOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
@@ -194,7 +195,11 @@ lab.test('a node is killed: requests fail until that is known, and none after', 
       await until(`${node} knows of it`, async () => (await peersOf(lab, node))
         .some(({ name, state }) => name === victim && state === 'dead'), DEAD_MS)
     }
-    await untilLed(lab, 'names', 1, others)
+    for (const node of others) {
+      await until(`${node} leads nothing to ${victim}`, async () =>
+        (await lab.api<BalancedView[]>(node, 'lb/services')).every(({ backends }) =>
+          backends.every(backend => backend.node !== victim)))
+    }
     knownAt[0] = Date.now()
     await untilRunning(lab, 'node1', 'web', TASKS, 30_000)
   })
