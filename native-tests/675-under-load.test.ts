@@ -56,8 +56,8 @@ lab.test('3,000 connections to one node are even to one over three tasks', async
   await create('web', TASKS, '-p', '8080:80', '--update-monitor', '200ms', '--', 'tapmesh',
     'whoami', '--port', '80')
   for (const node of lab.nodes) await untilSteered(lab, node, 8080)
-  const text = await curl(lab, 'client', '--http1.0', '--max-time', '60',
-    `http://${addressOf('node2')}:8080/?[1-${CONNECTIONS}]`)
+  const text = await curl(lab, 'client', '--http1.0', '--max-time', '60', '-Z',
+    '--parallel-max', '16', `http://${addressOf('node2')}:8080/?[1-${CONNECTIONS}]`)
   const names = [...text.matchAll(/^Hostname: (.+)$/gm)].map(([, name]) => name!)
   const counts = [...Map.groupBy(names, name => name).values()].map(group => group.length)
   t.equal(counts.length, TASKS)
