@@ -15,6 +15,9 @@ const NATIVE_MAX_MS = 30 * 60_000
 const BESIDE = /^\/\/ May run beside another test\.$/m
 const BESIDE_JOBS = 2
 const STDERR_SHOWN_LINES = 100
+/** How node-tap ends a file; times of tests inside are further in. */
+const FILE_TIME = /^(?:not )?ok \d+ - (\S+) # time=([\d.]+)ms/
+const SLOWEST_SHOWN = 10
 const SKIPS_ALLOWED = join(ROOT, 'native-tests', 'SKIPS-ALLOWED')
 
 type Stage = 'types' | 'unit' | 'native' | 'package'
@@ -72,8 +75,14 @@ async function runTests(stage: Stage, argv: string[], style: Style, maxMs: numbe
     results.push(stage === 'unit' ? result : { ...result, name: nativeName(result.name) })
     if (stage !== 'unit') showLine(results.at(-1)!)
   })
-  const ended = await run(argv, maxMs, line => reader.line(line))
+  const files: [name: string, seconds: number][] = []
+  const ended = await run(argv, maxMs, line => {
+    const [, file, ms] = FILE_TIME.exec(line) ?? []
+    if (file !== undefined) files.push([nativeName(file), Number(ms) / 1000])
+    reader.line(line)
+  })
   reader.end()
+  showSlowest(files)
   const told = results.some(result => result.outcome === 'failed')
   if (ended.late) results.push(failed(stage, `took longer than ${maxMs / 1000} s`, ended.stderr))
   else if (results.length === 0) results.push(failed(stage, 'ran no test', ended.stderr))
@@ -94,6 +103,13 @@ function nativeName(name: string): string {
 function showLine(result: Result): void {
   const why = result.outcome === 'skipped' ? `: ${result.text}` : ''
   console.log(`  ${result.outcome.padEnd(8)} ${result.name}${why}`)
+}
+
+/** Where to look when a run takes too long. */
+function showSlowest(files: readonly (readonly [name: string, seconds: number])[]): void {
+  if (files.length <= SLOWEST_SHOWN) return
+  const slowest = files.toSorted((a, b) => b[1] - a[1]).slice(0, SLOWEST_SHOWN)
+  console.log(`  slowest: ${slowest.map(([name, s]) => `${name} ${s.toFixed(0)} s`).join(', ')}`)
 }
 
 function filesOf(pattern: string, filters: readonly string[]): string[] {
