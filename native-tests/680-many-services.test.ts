@@ -47,6 +47,13 @@ async function memoryKb(node: string): Promise<number> {
   return Number(await lab.sh(node, `awk '/^VmRSS/ { print $2 }' /proc/${pid}/status`))
 }
 
+/** What its daemon has taken of the processors, its packet workers included, and images it made. */
+async function spent(node: string): Promise<{ seconds: number; images: number }> {
+  const { pid, plane } = await lab.status(node)
+  const ticks = await lab.sh(node, `awk '{ print $14 + $15 }' /proc/${pid}/stat`)
+  return { seconds: Number(ticks) / 100, images: plane.generation }
+}
+
 /** Where a task of a service is entered. */
 async function placesOf(service: string): Promise<string[]> {
   return (await liveTasksOf(lab, 'node1', service))
@@ -200,6 +207,7 @@ async function untilNoneOfServices(): Promise<void> {
 
 /** All services at once; then they are removed, one after the other. */
 async function comeAndGo(t: Test): Promise<void> {
+  const before = await Promise.all(lab.nodes.map(spent))
   const beganMs = performance.now()
   await ask('node1', 'POST', names('many', SERVICES).map(name => ['services', { name,
     networks: [{ network: 'large' }], replicas: REPLICAS, command: ['sleep', '4331'],
@@ -213,6 +221,10 @@ async function comeAndGo(t: Test): Promise<void> {
     (await servicesOf(lab, 'node3')).filter(({ name, running: count }) =>
       name.startsWith('many') && count === REPLICAS).length === SERVICES, UP_MS)
   const upMs = performance.now()
+  const after = await Promise.all(lab.nodes.map(spent))
+  t.comment(`daemons until then: ${after.map(({ seconds, images }, n) =>
+    `${(seconds - before[n]!.seconds).toFixed(1)} s, ${images - before[n]!.images} images`)
+    .join('; ')}`)
   t.equal(await running(), SERVICES * REPLICAS, 'none runs twice')
   await ask('node2', 'DELETE', names('many', SERVICES).map(name => [`services/${name}`]))
   await untilNoneOfServices()

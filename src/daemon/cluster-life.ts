@@ -10,14 +10,16 @@ import type { ClusterHost } from './cluster-host.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import { ClusterNode } from './cluster-node.ts'
 import { ClusterPaths } from './cluster-paths.ts'
-import { type Known, ClusterRecords, recordOf } from './cluster-records.ts'
+import { byStamp, type Known, ClusterRecords, recordOf } from './cluster-records.ts'
 import type { ClusterRows, RemoteEndpoint } from './cluster-rows.ts'
 import type { SeenMember } from './cluster-show.ts'
 import { ClusterTrust } from './cluster-trust.ts'
+import { Pace } from './pace.ts'
 import { proofOf, rowFault } from './row-proof.ts'
 import { endpointWrites } from './shared-endpoints.ts'
 import {
-  encodeRow, type EndpointRow, nodeKey, type NodeRow, ownerOf, SHARED_TABLES, TABLE_NODE,
+  encodeRow, type EndpointRow, nodeKey, type NodeRow, ownerOf, SHARED_TABLES, TABLE_NETWORK,
+  TABLE_NODE,
 } from './shared-rows.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -31,12 +33,15 @@ export class ClusterLife implements ClusterLink {
   readonly #store: Store
   /** As the packet path wants them; the same object as long as the row is the same. */
   readonly #remotes = new WeakMap<Known<EndpointRow>, RemoteEndpoint>()
-  #isFollowing = false
+  readonly #pace: Pace
+  /** Changes that the packet path does not have yet. */
+  readonly #untold: Change[] = []
   #isFirst = false
 
   constructor(host: ClusterHost, identity: Identity, onRemoved: (by: string) => void) {
     const { core, clock, log } = host
     this.#host = host
+    this.#pace = new Pace(clock, () => this.#follow())
     this.#store = openStore(`${core.config.paths.state}/cluster.db`, clock.wallMs())
     this.trust = new ClusterTrust(host, identity, this)
     this.node = new ClusterNode({
@@ -105,6 +110,10 @@ export class ClusterLife implements ClusterLink {
     return this.#isFirst || this.node.tables.peers().some(peer => peer.isEqual === true)
   }
 
+  get isFollowed(): boolean {
+    return !this.#pace.isAwaited
+  }
+
   /** @throws ConflictError when the address cannot be had */
   async open(seeds: readonly MeshAddress[]): Promise<void> {
     this.#isFirst = seeds.length + this.#knownPlaces().length === 0
@@ -113,7 +122,7 @@ export class ClusterLife implements ClusterLink {
       value: encodeRow(this.#ownNode()) }])
     this.trust.begin()
     this.paths.start()
-    this.#follow()
+    this.#pace.ask()
   }
 
   write(writes: readonly Write[]): void {
@@ -154,6 +163,7 @@ export class ClusterLife implements ClusterLink {
   }
 
   async close(): Promise<void> {
+    this.#pace.close()
     this.trust.close()
     this.paths.close()
     await this.node.close()
@@ -203,9 +213,13 @@ export class ClusterLife implements ClusterLink {
       else acts ||= isNew
       this.trust.follow(change)
     }
-    if (acts) this.#follow()
-    else if (isHeard) for (const follow of this.#host.followers) follow(this)
-    for (const change of changes) this.#tell(change) // now that the packet path has it, too
+    this.#untold.push(...changes)
+    // Who creates a network is shown it in the same breath.
+    if (changes.some(({ table }) => table === TABLE_NETWORK)) this.#host.shared.follow(this)
+    if (acts) this.#pace.ask()
+    if (this.#pace.isAwaited) return
+    if (isHeard && !acts) for (const follow of this.#host.followers) follow(this)
+    this.#untold.splice(0).forEach(change => this.#tell(change))
   }
 
   #tell({ table, key, old, new: row, wasShown, isShown }: Change): void {
@@ -217,31 +231,20 @@ export class ClusterLife implements ClusterLink {
 
   /** Make everything here what the rows say now. */
   #follow(): void {
-    if (this.#isFollowing) return
-    this.#isFollowing = true
-    try {
-      const { core, shared } = this.#host
-      shared.follow(this)
-      core.publish()
-      for (const follow of this.#host.followers) follow(this)
-    } finally {
-      this.#isFollowing = false
-    }
+    const { core, followers, shared } = this.#host
+    shared.follow(this)
+    core.publish()
+    for (const follow of followers) follow(this)
+    this.#untold.splice(0).forEach(change => this.#tell(change)) // the packet path has them, too
   }
 
   #membersChanged(left: string | null): void {
     if (left !== null) this.trust.desk.freeName(left)
     this.paths.follow(this.node.members())
-    setImmediate(() => this.#follow())
+    setImmediate(() => this.#pace.ask())
   }
-}
-
-/** The row that was written first has the address. */
-function byStamp(a: Known<EndpointRow>, b: Known<EndpointRow>): number {
-  return a.stamp < b.stamp ? -1 : a.stamp > b.stamp ? 1 : ownerOf(a.key) < ownerOf(b.key) ? -1 : 1
 }
 
 function addressOf({ core }: ClusterHost, identity: Identity): MeshAddress {
   return { host: identity.certificate.address, port: core.config.mesh.port }
 }
-

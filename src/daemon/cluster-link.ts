@@ -19,6 +19,8 @@ export interface ClusterLink {
   readonly isSplit: boolean
   /** The tables were found equal with those of another node, or this one begins the cluster. */
   readonly isCaughtUp: boolean
+  /** The packet path was given all that the rows say. */
+  readonly isFollowed: boolean
   /** Rows of tasks of services that this node wrote before it was stopped, by task id. */
   readonly restoredTasks: ReadonlyMap<string, ServiceTaskRow>
   /** Rows that are this node's to write, all at once. Signed tables: see checkManager(). */

@@ -110,3 +110,8 @@ export class ClusterRecords {
     return true
   }
 }
+
+/** The row that was written first has the address. */
+export function byStamp(a: Known<EndpointRow>, b: Known<EndpointRow>): number {
+  return a.stamp < b.stamp ? -1 : a.stamp > b.stamp ? 1 : ownerOf(a.key) < ownerOf(b.key) ? -1 : 1
+}

@@ -93,7 +93,9 @@ export class Core {
 
   /** Let the packet workers see what is true now. */
   publish(): void {
+    const before = this.#generation
     this.link?.setEndpoints(ownRows(this))
+    if (this.#generation !== before) return // who followed the new rows has published all of it
     this.#generation += 1
     const state = { ...this.state, networks: this.networksInUse() }
     const fds = new Map([...this.taps].map(([portId, tap]) => [portId, tap.fds[0]!]))

@@ -161,7 +161,7 @@ export class ServiceAgent {
       lacks.set(network, known)
       return known.get(key) ?? null
     }
-    const isFollowed = core.datapath.generation >= core.generation
+    const isFollowed = link.isFollowed && core.datapath.generation >= core.generation
     return { ...serviceFactsOf(link), isFollowed, lackOf }
   }
 
