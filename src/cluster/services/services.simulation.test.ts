@@ -1,14 +1,14 @@
 // Histories of clusters that run services: some that are the same each time, and as many new ones
 // as fit into FRESH_MS. SIMULATION_SEED names the first of these, SIMULATION_SECONDS gives them
 // another time; `npm run simulate -- --services` runs any number. Seeds that are multiples of 1000
-// have 20, 40 or 100 nodes: 2000 is one of 100, which takes about a minute.
+// have 20, 40 or 100 nodes; 2000 is one of 100 that takes about a minute.
 import test, { type ExecutionContext } from 'ava'
 import { randomInt } from 'node:crypto'
 import { runServiceHistory } from './service-history.test-kit.ts'
 
 const KNOWN = 100
-/** One of 20 nodes. */
-const KNOWN_LARGE = 3000
+/** One of 100 nodes. */
+const KNOWN_LARGE = 5000
 const FRESH_MS = Number(process.env['SIMULATION_SECONDS'] ?? 60) * 1000
 /** Also on a machine that is too slow for them. */
 const FRESH_MIN = 50
@@ -34,7 +34,7 @@ async function runHistories(t: ExecutionContext, first: number, mayGoOn: (run: n
 test.serial(`services: ${KNOWN} known histories end well`,
   t => runHistories(t, 1, run => run < KNOWN))
 
-test.serial('services: a known history of 20 nodes ends well',
+test.serial('services: a known history of 100 nodes ends well',
   t => runHistories(t, KNOWN_LARGE, run => run < 1))
 
 test.serial(`services: fresh histories end well, from seed ${FRESH_FIRST}`, t => {
