@@ -20,7 +20,7 @@ const NAMES = ['web', 'db', 'util', 'api']
 const SIZES = [3, 3, 3, 4, 5, 6, 8]
 /** Now and then, because they take long. */
 const LARGE_SIZES = [20, 40, 100]
-const LARGE_ONE_IN = 1000
+export const LARGE_ONE_IN = 1000
 const MANAGERS = 3
 /** In a larger cluster more tasks are updated at a time: else SETTLE_MS is not enough for all. */
 const NODES_OF_AN_UPDATE = 8
