@@ -12,8 +12,9 @@ const KNOWN_LARGE = 5000
 const FRESH_MS = Number(process.env['SIMULATION_SECONDS'] ?? 60) * 1000
 /** Also on a machine that is too slow for them. */
 const FRESH_MIN = 50
-/** Next after that of a large cluster, so that none comes while these few hundred take their turn. */
-const FRESH_FIRST = Number(process.env['SIMULATION_SEED'] ?? randomInt(2 ** 21) * LARGE_ONE_IN + 1)
+/** Next after that of a large cluster, so that none comes while a few hundred take their turn. */
+const FRESH_FIRST = Number(process.env['SIMULATION_SEED']
+  ?? randomInt(2 ** 21) * LARGE_ONE_IN + 1)
 const TIMEOUT_MS = 10 * 60_000
 
 async function runHistories(t: ExecutionContext, first: number, mayGoOn: (run: number) => boolean) {
