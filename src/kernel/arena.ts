@@ -6,6 +6,8 @@ import { addressOf } from './syscalls.ts'
 
 const PAGE_OCTETS = 65_536
 const TRIES_MAX = 8
+/** More than what the allocator of the C library ever takes from a heap: it asks the kernel. */
+const SPACER_OCTETS_MIN = 64 << 20
 export const ARENA_PAGES = 160 // 10 MiB: receive slots, TAP area, message headers
 
 /**
@@ -13,10 +15,16 @@ export const ARENA_PAGES = 160 // 10 MiB: receive slots, TAP area, message heade
  * @throws RangeError when the kernel gives no such memory
  */
 export function makeArena(pages = ARENA_PAGES): Ring {
+  // A memory reserves 8 GiB below the one before, and so lies alike against these lines, unless
+  // something as long as itself lies between the two. Of the spacer nothing is ever touched.
+  const spacers: ArrayBuffer[] = []
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const base = addressOf(memory.buffer)
-    if ((base % 2 ** 32) + pages * PAGE_OCTETS >= 2 ** 32) continue
+    if ((base % 2 ** 32) + pages * PAGE_OCTETS >= 2 ** 32) {
+      spacers.push(new ArrayBuffer(Math.max(SPACER_OCTETS_MIN, pages * PAGE_OCTETS)))
+      continue
+    }
     preferHugePages(memory.buffer)
     return makeRing(memory, base)
   }
