@@ -44,6 +44,10 @@ export class OwnTask {
     if (this.row.state !== 'running') return
     this.enter('draining', wallMs, error)
     if (isAtOnce) return this.stopAtOnce(nowMs)
+    this.stopWhenKnown(nowMs)
+  }
+
+  stopWhenKnown(nowMs: number): void {
     this.stop = { soonestMs: nowMs + DRAIN_LEAST_MS, latestMs: nowMs + DRAIN_MOST_MS }
   }
 

@@ -123,7 +123,8 @@ export class OwnTasks {
     if (local === 'none') {
       return own.enter('failed', wallMs, 'it was lost while its daemon was not running')
     }
-    if (own.row.desired === 'shutdown') own.stopAtOnce(nowMs)
+    // Nobody may have heard of it before the daemon ended.
+    if (own.row.desired === 'shutdown') own.stopWhenKnown(nowMs)
     else if (own.row.state !== 'running') own.enter('running', wallMs)
   }
 }
