@@ -12,6 +12,8 @@ import type { Steered } from './ingress-device.ts'
 /** So many are handed on in a second; who sends more is no router. */
 export const NARROW_PER_SECOND = 100
 const SECOND_MS = 1000
+/** Between two lines in the log about those that were not. */
+const TELL_EVERY_MS = 60_000
 
 export class IngressErrors {
   readonly #core: Core
@@ -21,6 +23,8 @@ export class IngressErrors {
   #hasTried = false
   #secondMs = 0
   #left = NARROW_PER_SECOND
+  #leftOut = 0
+  #toldMs = -Infinity
 
   constructor(core: Core, log: Log) {
     this.#core = core
@@ -53,9 +57,17 @@ export class IngressErrors {
       this.#secondMs = nowMs
       this.#left = NARROW_PER_SECOND
     }
-    if (this.#left === 0) return
+    if (this.#left === 0) return this.#leaveOut(nowMs)
     this.#left -= 1
     this.#core.datapath.tellError(packet)
+  }
+
+  #leaveOut(nowMs: number): void {
+    this.#leftOut += 1
+    if (nowMs - this.#toldMs < TELL_EVERY_MS) return
+    this.#toldMs = nowMs
+    this.#log.warn({ leftOut: this.#leftOut, perSecond: NARROW_PER_SECOND },
+      'tasks are not told of all narrow paths: too many errors come')
   }
 }
 
