@@ -28,6 +28,6 @@ export function makeArena(pages = ARENA_PAGES): Ring {
     preferHugePages(memory.buffer)
     return makeRing(memory, base)
   }
-  throw new RangeError('no memory below one 4 GiB line for the packet path; start the daemon again: '
-    + 'the kernel gives another place then')
+  throw new RangeError('no memory below one 4 GiB line for the packet path; '
+    + 'start the daemon again: the kernel gives another place then')
 }
