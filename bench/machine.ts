@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import { AbsentError } from '../src/base/errors.ts'
 import { exec } from '../src/base/exec.ts'
 import type { Subject } from './subjects.ts'
+import { systemCallNs, wakeMicros } from './waking.ts'
 
 export type Machine = Readonly<{
   kernel: string
   processor: string
   cores: number
   memoryGb: number
+  /** What a system call takes, and to wake a thread that answers */
+  systemCallNs: number
+  wakeMicros: number
   /** Average number of runnable processes over the last minute */
   loadBefore: number
   loadAfter: number
@@ -49,11 +53,12 @@ function isInPath(command: string): boolean {
   })
 }
 
-export function machineNow(loadBefore: number): Machine {
+export async function machineNow(loadBefore: number): Promise<Machine> {
   const [processor] = cpus()
   return {
     kernel: release(), processor: processor?.model.trim() ?? 'unknown', cores: cpus().length,
     memoryGb: Math.round(totalmem() / 1e9), loadBefore, loadAfter: loadNow(),
+    systemCallNs: systemCallNs(), wakeMicros: await wakeMicros(),
   }
 }
 

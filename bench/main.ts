@@ -110,7 +110,7 @@ async function measure(options: Options): Promise<Report> {
   const names = (all: readonly Subject[]) => all.map(subject => subject.name)
   const run = {
     when, mode: plan.mode, settings, subjects: names(subjects), peers: names(PEERS), versions,
-    machine: machineNow(loadBefore),
+    machine: await machineNow(loadBefore),
   }
   return reportOf(run, outcome)
 }

@@ -158,6 +158,8 @@ export function textOf(report: Report): string {
     + `${report.settings.join(' and ')}, rounds: ${roundsOf(report)}.`,
     `Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), `
     + `${machine.memoryGb} GB, load ${machine.loadBefore} before and ${machine.loadAfter} after.`,
+    `A system call takes ${machine.systemCallNs} ns, to wake a thread and hear from it `
+    + `${machine.wakeMicros} us.`,
     `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
     `Done again because others used the machine: ${report.repeated}; values still disturbed: `
     + `${report.disturbed}.`, '',
