@@ -1,30 +1,16 @@
-// The load generator: compiled from load.c at first use, and its commands as functions.
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+// The load generator of load.c: its commands as functions.
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
-import { exec } from '../src/base/exec.ts'
+import { programOf } from './compile.ts'
 import { BenchError } from './hosts.ts'
 import type { End } from './subjects.ts'
 
-const SOURCE = join(import.meta.dirname, 'load.c')
-const FOLDER = join(import.meta.dirname, '.cache')
-const PROGRAM = join(FOLDER, 'load')
+const PROGRAM = programOf('load')
 const DATAGRAM_PORT = '7001'
 const ECHO_PORT = '7002'
 const ECHO_PORT_APART = '7003'
 /** The sink waits so much longer than the sender sends: start-up, and the silence at the end. */
 const SINK_EXTRA_S = 3
 const MARGIN_MS = 15_000
-
-/** @throws BenchError with the compiler's words */
-export async function buildLoad(): Promise<void> {
-  if (existsSync(PROGRAM) && statSync(PROGRAM).mtimeMs >= statSync(SOURCE).mtimeMs) return
-  mkdirSync(FOLDER, { recursive: true })
-  const fresh = `${PROGRAM}.${process.pid}`
-  const built = await exec(['cc', '-O2', '-Wall', '-o', fresh, SOURCE])
-  if (built.code !== 0) throw new BenchError(`cannot compile ${SOURCE}: ${built.stderr.trim()}`)
-  renameSync(fresh, PROGRAM)
-}
 
 export type Datagrams = Readonly<{
   sentPerSecond: number

@@ -28,9 +28,9 @@ const NEEDS: Readonly<Record<string, string>> = {
 }
 
 /** @throws AbsentError that names everything that is missing at once */
-export function checkMachine(subjects: readonly Subject[]): void {
+export function checkMachine(subjects: readonly Pick<Subject, 'needs'>[]): void {
   if (process.getuid?.() !== 0) {
-    throw new AbsentError('bench/run makes network namespaces: run it as root')
+    throw new AbsentError('the bench makes network namespaces: run it as root')
   }
   // Root may come without the directories of administration, through su for one.
   process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
@@ -67,7 +67,7 @@ export function loadNow(): number {
 }
 
 export async function versionsOf(
-  subjects: readonly Subject[],
+  subjects: readonly Pick<Subject, 'name' | 'version'>[],
 ): Promise<Record<string, string>> {
   const said: Record<string, string> = {
     Debian: readFileSync('/etc/debian_version', 'utf8').trim(),

@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { TapmeshError, UsageError } from '../src/base/errors.ts'
 import { chartOf } from './chart.ts'
+import { compile } from './compile.ts'
+import { closeOnSignals, enter, pick, roundsOf } from './entry.ts'
 import type { Setting } from './hosts.ts'
-import { buildLoad } from './load.ts'
 import { checkMachine, loadNow, machineNow, versionsOf } from './machine.ts'
 import type { Mode, Plan } from './plan.ts'
 import { PLANS } from './plan.ts'
@@ -23,7 +23,6 @@ const REFERENCES: readonly Subject[] = [veth, kvxlan, kvxlanBridge]
 const PEERS: readonly Subject[] = [tinc, quicktun, ovsTap, ovsAfxdp]
 const KNOWN: readonly Subject[] = [...REFERENCES, tapmesh, ...tapmeshWorkers, ...PEERS]
 const SETTINGS: readonly Setting[] = ['A', 'B']
-const ROUNDS_MAX = 100
 const RESULTS = join(import.meta.dirname, 'results')
 
 const HELP = `bench/run: measure tapmesh beside the kernel's own VXLAN device.
@@ -70,10 +69,7 @@ function readOptions(words: readonly string[]): Options | null {
   if (values.help) return null
   const mode: Mode = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'
   const plan = PLANS[mode]
-  const rounds = Number(values.rounds ?? plan.rounds)
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX) {
-    throw new UsageError(`--rounds ${values.rounds}: not a number from 1 to ${ROUNDS_MAX}`)
-  }
+  const rounds = roundsOf(values.rounds, plan.rounds)
   const settings = (values.settings ?? (mode === 'quick' ? 'A,B' : 'A')).split(',').map(word => {
     return pick('setting', word, SETTINGS, setting => setting)
   })
@@ -89,22 +85,14 @@ function readOptions(words: readonly string[]): Options | null {
   }
 }
 
-function pick<T>(what: string, word: string, known: readonly T[], nameOf: (one: T) => string): T {
-  const found = known.find(one => nameOf(one) === word)
-  if (found !== undefined) return found
-  throw new UsageError(`unknown ${what} "${word}": use ${known.map(nameOf).join(', ')}`)
-}
-
 async function measure(options: Options): Promise<Report> {
   const { plan, settings, subjects } = options
   checkMachine(subjects)
-  await buildLoad()
+  await compile('load')
   const loadBefore = loadNow()
   const versions = await versionsOf(subjects)
   const session = new Session(plan, line => void process.stderr.write(`${line}\n`))
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
-    process.once(signal, () => void session.close().finally(() => process.exit(code)))
-  }
+  closeOnSignals(() => session.close())
   const when = new Date().toISOString()
   const outcome = await session.measure(settings, subjects)
   const names = (all: readonly Subject[]) => all.map(subject => subject.name)
@@ -144,13 +132,4 @@ async function main(): Promise<number> {
   return faults.length === 0 ? 0 : 1
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  const usage = error instanceof UsageError
-    || (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE'))
-  const expected = usage || error instanceof TapmeshError
-  const text = error instanceof Error ? (expected ? error.message : error.stack) : String(error)
-  process.stderr.write(`bench/run: ${text}\n`)
-  process.exitCode = usage ? 2 : 1
-}
+await enter('bench/run', main)

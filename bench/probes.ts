@@ -5,6 +5,7 @@ import { BenchError, waitUntil } from './hosts.ts'
 import { askForAnswers, sendDatagrams, startEchoes } from './load.ts'
 import type { RowKey } from './rows.ts'
 import type { DataPath } from './subjects.ts'
+import { leaveUnpaced } from './subjects.ts'
 
 export type Readings = Partial<Record<RowKey, number>>
 
@@ -34,10 +35,7 @@ const BUSY_INTERVAL_S = 0.001 // ping spins in between, so that one processor ne
 /** Servers on the far end, a full-sized packet each way, and warm caches and compilers. */
 export async function prepare(path: DataPath, effort: Effort): Promise<void> {
   const [from, to] = path.ends
-  // A socket that begins with BBR is paced by a timer, also when iperf3 changes it to cubic then.
-  for (const end of path.ends) {
-    await end.host.run(['sysctl', '-qw', 'net.ipv4.tcp_congestion_control=reno'], end.netns)
-  }
+  for (const end of path.ends) await leaveUnpaced(end.host, end.netns)
   const largest = ['-M', 'do', '-s', String(path.mtu - 28)] // IPv4 and ICMP headers
   const reach = ['ping', '-q', '-c', '1', '-W', '1', ...largest, to.address]
   await waitUntil(() => from.host.run(reach, from.netns).then(() => true, () => false),

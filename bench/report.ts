@@ -2,10 +2,10 @@
 import type { Setting } from './hosts.ts'
 import type { Machine } from './machine.ts'
 import type { Mode } from './plan.ts'
+import { FOREIGN_CORES_MAX } from './quiet.ts'
 import type { Row, RowKey } from './rows.ts'
 import { ROWS } from './rows.ts'
 import type { Failure, Outcome, Sample } from './session.ts'
-import { FOREIGN_CORES_MAX } from './session.ts'
 
 const OURS = 'tapmesh'
 const REFERENCES = { '': 'kvxlan', _br: 'kvxlan-br' } as const
@@ -86,13 +86,19 @@ function figuresOf(samples: readonly Sample[]): Figures {
   const figures: Figures = {}
   for (const { key, unit } of ROWS) {
     const taken = samples.filter(sample => sample.row === key)
-    const values = taken.map(sample => round(sample.value))
-    if (values.length === 0) continue
-    const foreignCores = taken.map(sample => round(sample.foreignCores))
-    const [min, max] = [Math.min(...values), Math.max(...values)]
-    figures[key] = { unit, median: median(values), min, max, values, foreignCores }
+    if (taken.length > 0) figures[key] = figureOf(unit, taken)
   }
   return figures
+}
+
+/** What values of one row, taken one after the other, come to. */
+export function figureOf(
+  unit: string, taken: readonly Pick<Sample, 'value' | 'foreignCores'>[],
+): Figure {
+  const values = taken.map(sample => round(sample.value))
+  const foreignCores = taken.map(sample => round(sample.foreignCores))
+  const [min, max] = [Math.min(...values), Math.max(...values)]
+  return { unit, median: median(values), min, max, values, foreignCores }
 }
 
 function ratiosOf(figures: Report['figures'], peers: readonly string[]): Record<string, number> {
@@ -113,7 +119,7 @@ function ratiosOf(figures: Report['figures'], peers: readonly string[]): Record<
   return ratios
 }
 
-function ratioOf(ours: number | undefined, theirs: number | undefined): number | undefined {
+export function ratioOf(ours: number | undefined, theirs: number | undefined): number | undefined {
   if (ours === undefined || theirs === undefined || theirs <= 0) return undefined
   return round(ours / theirs)
 }
@@ -149,20 +155,14 @@ export function insaneValues(report: Report): string[] {
 
 /** The table, with what it was measured on, as Markdown that is as readable on a terminal. */
 export function textOf(report: Report): string {
-  const { machine, versions, subjects } = report
+  const { subjects } = report
   const head = ['Row', 'Unit', ...subjects]
   const lines = report.settings.flatMap(setting => ROWS.map(row => lineOf(report, setting, row)))
   const shown = lines.filter(line => line.slice(2).some(cell => cell !== ''))
   return [
     `${report.when}, ${report.mode} run of ${Math.round(report.seconds)} s, settings `
     + `${report.settings.join(' and ')}, rounds: ${roundsOf(report)}.`,
-    `Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), `
-    + `${machine.memoryGb} GB, load ${machine.loadBefore} before and ${machine.loadAfter} after.`,
-    `A system call takes ${machine.systemCallNs} ns, to wake a thread and hear from it `
-    + `${machine.wakeMicros} us.`,
-    `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
-    `Done again because others used the machine: ${report.repeated}; values still disturbed: `
-    + `${report.disturbed}.`, '',
+    ...measuredOn(report), '',
     `Medians; in brackets the ratio to kvxlan and to kvxlan-br.`, '',
     ...tableOf([head, ...shown]), '',
     ...report.notes.map(note => `- ${note}`),
@@ -170,6 +170,22 @@ export function textOf(report: Report): string {
       return `- FAILED: ${setting} ${subject}, round ${round + 1}: ${message}`
     }), '',
   ].join('\n')
+}
+
+/** What the figures were measured on and with, and who else was there. */
+export function measuredOn(
+  { machine, versions, repeated, disturbed }:
+  Pick<Report, 'machine' | 'versions' | 'repeated' | 'disturbed'>,
+): string[] {
+  return [
+    `Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), `
+    + `${machine.memoryGb} GB, load ${machine.loadBefore} before and ${machine.loadAfter} after.`,
+    `A system call takes ${machine.systemCallNs} ns, to wake a thread and hear from it `
+    + `${machine.wakeMicros} us.`,
+    `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
+    `Done again because others used the machine: ${repeated}; values still disturbed: `
+    + `${disturbed}.`,
+  ]
 }
 
 /** Values behind the medians of the first row: the number of rounds that came to their end. */
@@ -192,7 +208,8 @@ function lineOf(report: Report, setting: Setting, row: Row): string[] {
   return [`${setting} ${row.title}`, row.unit, ...cells]
 }
 
-function tableOf(lines: readonly (readonly string[])[]): string[] {
+/** @param lines the head first */
+export function tableOf(lines: readonly (readonly string[])[]): string[] {
   const widths = (lines[0] ?? []).map((_, column) => {
     return Math.max(...lines.map(line => line[column]?.length ?? 0))
   })

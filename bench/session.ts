@@ -2,17 +2,15 @@
 // take turns within a round, so that a machine that grows slower over minutes slows all of them.
 import type { Plan } from './plan.ts'
 import { probesFor } from './plan.ts'
-import { foreignCores, takeSnapshot } from './cpu.ts'
 import type { Hosts, Setting } from './hosts.ts'
 import { openHosts } from './hosts.ts'
 import { takeLock } from './lock.ts'
-import type { Probe, Readings } from './probes.ts'
+import type { Probe } from './probes.ts'
 import { prepare } from './probes.ts'
+import { leastDisturbed } from './quiet.ts'
 import type { RowKey } from './rows.ts'
 import type { DataPath, Subject } from './subjects.ts'
 
-/** More processors than this busy with other people's work spoil a measurement. */
-export const FOREIGN_CORES_MAX = 0.1
 const FAILURES_MAX = 2 // of one subject in one setting; then it is not visited again
 
 export type Sample = Readonly<{
@@ -115,20 +113,13 @@ export class Session {
   async #probe(
     probe: Probe, path: DataPath, at: { setting: Setting; subject: Subject; round: number },
   ): Promise<void> {
-    let best: { readings: Readings; foreign: number } | null = null
-    for (let attempt = 0; attempt <= this.#plan.repeatsMax; attempt++) {
-      const before = takeSnapshot()
-      const readings = await probe(path, this.#plan.effort)
-      const after = takeSnapshot()
-      const foreign = foreignCores(before, after)
-      if (best === null || foreign < best.foreign) best = { readings, foreign }
-      if (attempt > 0) this.#repeatMs += after.atMs - before.atMs
-      if (foreign <= FOREIGN_CORES_MAX || this.#repeatMs > this.#plan.repeatBudgetS * 1000) break
-      if (attempt < this.#plan.repeatsMax) this.#repeated++
-    }
-    if (best === null) return
-    const common = { ...at, subject: at.subject.name, foreignCores: best.foreign }
-    for (const [row, value] of Object.entries(best.readings) as [RowKey, number][]) {
+    const { effort, repeatsMax, repeatBudgetS } = this.#plan
+    const best = await leastDisturbed(() => probe(path, effort), (repeats, repeatMs) =>
+      repeats < repeatsMax && this.#repeatMs + repeatMs <= repeatBudgetS * 1000)
+    this.#repeated += best.repeats
+    this.#repeatMs += best.repeatMs
+    const common = { ...at, subject: at.subject.name, foreignCores: best.foreignCores }
+    for (const [row, value] of Object.entries(best.value) as [RowKey, number][]) {
       this.#samples.push({ ...common, row, value })
     }
   }

@@ -7,6 +7,7 @@ import { UNDERLAY_DEVICE, UNDERLAY_MTU } from './hosts.ts'
 export const TUNNEL_MTU = UNDERLAY_MTU - 50
 export const VNI = 42
 export const VXLAN_PORT = 4789
+export const BRIDGE = 'br0'
 
 /** Where the traffic begins or ends. */
 export type End = Readonly<{ host: Host; netns: Netns; address: string }>
@@ -27,9 +28,20 @@ export type Subject = Readonly<{
   raise(hosts: Hosts['pair']): Promise<DataPath>
 }>
 
-/** The first address of a subnet is its gateway, so the hosts have 11 and 12. */
-export function tunnelAddress(host: Host): string {
-  return `10.77.0.1${host.index}`
+/**
+ * The first address of a subnet is its gateway, so the hosts have 11 and 12.
+ * @param number further endpoints of a host: the first has 21 or 22, the second 31 or 32
+ */
+export function tunnelAddress(host: Host, number = 0): string {
+  return `10.77.0.${number + 1}${host.index}`
+}
+
+/**
+ * Where a machine begins its sockets with BBR, they are paced by a timer, also when a program asks
+ * for something else then.
+ */
+export async function leaveUnpaced(host: Host, netns: Netns): Promise<void> {
+  await host.run(['sysctl', '-qw', 'net.ipv4.tcp_congestion_control=reno'], netns)
 }
 
 /** Do the same on both hosts, one after the other; `other` is the far one. */
@@ -41,22 +53,22 @@ export async function onBoth<T>(
 
 /** Name the device's address, MTU and state where the traffic begins. */
 export async function configure(
-  host: Host, netns: Netns, device: string, mtu = TUNNEL_MTU,
+  host: Host, netns: Netns, device: string, mtu = TUNNEL_MTU, address = tunnelAddress(host),
 ): Promise<End> {
-  const address = tunnelAddress(host)
   await host.run(['ip', 'link', 'set', device, 'mtu', String(mtu), 'up'], netns)
   await host.run(['ip', 'addr', 'add', `${address}/24`, 'dev', device], netns)
   return { host, netns, address }
 }
 
 /** A namespace with eth0, joined to the host's device p0 as Docker joins a container. */
-export async function addEndpoint(host: Host, mtu = TUNNEL_MTU): Promise<End> {
-  const netns = `e${host.index}`
+export async function addEndpoint(host: Host, mtu = TUNNEL_MTU, number = 0): Promise<End> {
+  const netns = number === 0 ? `e${host.index}` : `e${host.index}-${number}`
+  const device = `p${number}`
   await host.run(['ip', 'netns', 'add', netns])
-  await host.run(['ip', 'link', 'add', 'p0', 'mtu', String(mtu), 'type', 'veth',
+  await host.run(['ip', 'link', 'add', device, 'mtu', String(mtu), 'type', 'veth',
     'peer', 'name', 'eth0', 'mtu', String(mtu), 'netns', netns])
-  await host.run(['ip', 'link', 'set', 'p0', 'up'])
-  return configure(host, netns, 'eth0', mtu)
+  await host.run(['ip', 'link', 'set', device, 'up'])
+  return configure(host, netns, 'eth0', mtu, tunnelAddress(host, number))
 }
 
 /** A namespace that gets the tunnel's own device `device`. */
@@ -71,6 +83,21 @@ async function addVxlan(host: Host, other: Host): Promise<void> {
   await host.run(['ip', 'link', 'add', 'vx0', 'mtu', String(TUNNEL_MTU), 'type', 'vxlan',
     'id', String(VNI), 'local', host.address, 'remote', other.address,
     'dstport', String(VXLAN_PORT), 'dev', UNDERLAY_DEVICE])
+}
+
+/** VXLAN device and bridge: what Docker makes of a network on a host. */
+export async function addBridge(host: Host, other: Host): Promise<void> {
+  await addVxlan(host, other)
+  await host.run(['ip', 'link', 'add', BRIDGE, 'type', 'bridge'])
+  await host.run(['ip', 'link', 'set', 'vx0', 'master', BRIDGE, 'up'])
+  await host.run(['ip', 'link', 'set', BRIDGE, 'up'])
+}
+
+/** An endpoint at that bridge. */
+export async function addBridged(host: Host, number = 0): Promise<End> {
+  const end = await addEndpoint(host, TUNNEL_MTU, number)
+  await host.run(['ip', 'link', 'set', `p${number}`, 'master', BRIDGE])
+  return end
 }
 
 const nothing = { needs: {}, version: async () => '' }
@@ -101,14 +128,8 @@ export const kvxlanBridge: Subject = {
   name: 'kvxlan-br',
   async raise(hosts) {
     const ends = await onBoth(hosts, async (host, other) => {
-      await addVxlan(host, other)
-      const end = await addEndpoint(host)
-      await host.run(['ip', 'link', 'add', 'br0', 'type', 'bridge'])
-      for (const device of ['vx0', 'p0']) {
-        await host.run(['ip', 'link', 'set', device, 'master', 'br0', 'up'])
-      }
-      await host.run(['ip', 'link', 'set', 'br0', 'up'])
-      return end
+      await addBridge(host, other)
+      return addBridged(host)
     })
     return { mtu: TUNNEL_MTU, ends, daemons: [] }
   },

@@ -7,7 +7,7 @@ import { BenchError, fileIn, lastWords, waitUntil } from './hosts.ts'
 import type { DataPath, End, Subject } from './subjects.ts'
 import { onBoth, TUNNEL_MTU, tunnelAddress, VNI } from './subjects.ts'
 
-const TAPMESH = join(import.meta.dirname, '..', 'bin', 'tapmesh')
+export const TAPMESH = join(import.meta.dirname, '..', 'bin', 'tapmesh')
 const START_TIMEOUT_MS = 15_000
 const STATUS_TIMEOUT_MS = 5_000
 
@@ -21,7 +21,7 @@ function withWorkers(name: string, workers: number): Subject {
   return { name, needs: {}, version, raise: hosts => raise(hosts, workers) }
 }
 
-async function version(): Promise<string> {
+export async function version(): Promise<string> {
   const root = join(import.meta.dirname, '..')
   const version = await exec([TAPMESH, '--version'])
   const commit = await exec(['git', '-C', root, 'describe', '--always', '--dirty'])
@@ -34,7 +34,8 @@ async function raise(hosts: Hosts['pair'], workers: number): Promise<DataPath> {
   return { mtu: TUNNEL_MTU, ends, daemons }
 }
 
-async function startDaemon(host: Host, workers: number): Promise<Running> {
+/** One that answers. */
+export async function startDaemon(host: Host, workers: number): Promise<Running> {
   // Under the host's own /run, so that it goes with the host.
   writeFileSync(fileIn(host, '/run/tapmesh.yaml'), configOf(host, workers))
   const daemon = await host.start([TAPMESH, 'daemon', '--config', '/run/tapmesh.yaml'])
