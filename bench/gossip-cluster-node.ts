@@ -50,6 +50,7 @@ const node = new ClusterNode({
   onRows: tellRows,
   onMembers: () => {},
   onRemoved: () => {},
+  onDrain: () => {},
   onEvent: tellMember,
 })
 

@@ -26,6 +26,12 @@ const urls = lab.nodes.map((_, n) => `http://192.168.56.${11 + n}:8080/`)
 const tasksOf = (name: string) =>
   lab.api<ServiceTaskView[]>('node1', `services/${name}/tasks`)
 
+/** What the nodes have said to each other about tasks that stop, all of them together. */
+async function drainsSum(name: string): Promise<number> {
+  const views = await Promise.all(lab.nodes.map(node => lab.status(node)))
+  return views.reduce((sum, { cluster }) => sum + (cluster?.counters[`drains.${name}`] ?? 0), 0)
+}
+
 lab.test('scaling up and down loses no request', async t => {
   await lab.tapmesh('node1', 'service', 'create', '-d', '--name', 'web', '--replicas', '3', '-p',
     '8080:80', '--', 'tapmesh', 'whoami', '--port', '80')
@@ -42,6 +48,10 @@ lab.test('scaling up and down loses no request', async t => {
   })
   t.comment(`${load.answers} answers: ${JSON.stringify(load.hosts)}`)
   t.strictSame(load.faults, [])
+  const [told, heard, asked] = [await drainsSum('toldOut'), await drainsSum('toldIn'),
+    await drainsSum('askedIn')]
+  t.comment(`three tasks stopped: ${told} messages said that, ${asked} asked for it`)
+  t.ok(heard >= 2 && told <= 3 * 2 + asked, 'each other node tells the node of the task, once')
   await lab.tapmesh('node1', 'service', 'rm', 'web')
 })
 

@@ -21,6 +21,7 @@ import { hexOf, octetsOf } from '../wire/vectors.test-kit.ts'
 import { openPacket } from './mesh-packet.ts'
 import { seal } from './mesh-seal.ts'
 import { StreamReader } from './mesh-stream.ts'
+import { decodeDrain, encodeDrain } from './services/drain-message.ts'
 
 const SEED = Number(process.env['TAPMESH_FUZZ_SEED'] ?? 7946)
 const DATAGRAMS = Number(process.env['TAPMESH_FUZZ_DATAGRAMS'] ?? 1_000_000)
@@ -42,8 +43,10 @@ const faults = new Set<string>(MEMBERLIST_FAULTS)
 
 const golden = [...goVectors()].filter(([name]) => !name.startsWith('lzw')).map(([, hex]) => hex)
 const alive = goVectors().get('alive')!
+const drain = encodeDrain({ kind: 'told', from: 'n'.repeat(25), tasks: ['a'.repeat(25), 'b'] })
 const corpus: Uint8Array[] = [
   ...golden,
+  encodeMessage({ type: 'user', octets: drain }),
   encodeCompressed(encodeCompound([alive, alive, alive])),
   withChecksum(encodeCompressed(encodeCompound(golden.slice(0, 10)))),
   encodeCompound([encodeCompressed(alive), encodeCompound([alive, alive]), alive]),
@@ -108,7 +111,7 @@ function sealedWith(random: Random32, octets: Uint8Array, bound: Uint8Array): Ui
 }
 
 /** What was opened, for the sums that show that the fuzz gets far enough. */
-const sums = { messages: 0, faults: new Map<string, number>(), streams: 0 }
+const sums = { messages: 0, faults: new Map<string, number>(), streams: 0, drains: 0 }
 
 function lookAt(found: { messages: readonly PacketMessage[]; faults: readonly string[] }): void {
   if (found.messages.length + found.faults.length > 2 * PARTS_MAX + 2) throw new Error('too many')
@@ -118,11 +121,21 @@ function lookAt(found: { messages: readonly PacketMessage[]; faults: readonly st
     const again = decodeMessage(encoded)
     if (!('message' in again)) throw new Error(`read, but not again: ${hexOf(encoded)}`)
     if (hexOf(encodeMessage(again.message)) !== hexOf(encoded)) throw new Error('another message')
-    if (message.type === 'user') octets += message.octets.length
+    if (message.type !== 'user') continue
+    octets += message.octets.length
+    lookAtDrain(message.octets)
   }
   if (octets > 2 * PACKET_OCTETS_MAX) throw new Error('opened to too much')
   sums.messages += found.messages.length
   found.faults.forEach(count)
+}
+
+/** What the program above reads of it. */
+function lookAtDrain(octets: Uint8Array): void {
+  const read = decodeDrain(octets)
+  if (read === null) return
+  if (hexOf(encodeDrain(read)) !== hexOf(octets)) throw new Error('another one about a drain')
+  sums.drains += 1
 }
 
 function count(fault: string): void {
@@ -227,4 +240,5 @@ test.serial('time was bounded, and the damage reached every corner', t => {
   if (DATAGRAMS < 1_000_000) return
   t.deepEqual(seen, [...faults].sort())
   t.true(sums.messages > DATAGRAMS / 20)
+  t.true(sums.drains > DATAGRAMS / 1000)
 })

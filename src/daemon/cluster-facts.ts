@@ -78,8 +78,6 @@ export function serviceFactsOf(
     nodes: nodeFacts(records), services: serviceFacts(records), tasks: taskFacts(records),
     rollouts: plainRows(records.rollouts), rows: plainRows(records.services),
     leases: heldLeases(records), networks: records.networks, isCaughtUp,
-    drained: new Map([...records.drained].filter(([, row]) => !row.hidden)
-      .map(([node, { tasks }]) => [node, new Set(tasks)])),
   }
 }
 

@@ -23,6 +23,11 @@ export type ClusterHost = Readonly<{
   advertise: (wanted: string) => Promise<void>
   /** Called when rows have changed, after networks, addresses and the packet path followed them. */
   followers: ((cluster: ClusterLink) => void)[]
+  /**
+   * A message about tasks that are about to stop has come.
+   * @param from id of the node at whose address it began, null where there is none
+   */
+  onDrain: (cluster: ClusterLink, from: string | null, octets: Uint8Array) => void
   /** Called before this node leaves its cluster, and when it starts in none. */
   leavers: (() => Promise<void>)[]
   /** A piece of the output of a task of a service; null: there is no such task here. */

@@ -26,7 +26,7 @@ export function clusterView(life: ClusterLife): ClusterView {
     counters: {
       ...named('mesh', mesh.counters), ...named('swim', mesh.swim.counters),
       ...named('refused', mesh.refused), ...named('tables', tables.counters),
-      ...named('transport', transport.counters),
+      ...named('transport', transport.counters), ...named('drains', life.drainCounters),
     },
   }
 }

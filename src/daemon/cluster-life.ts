@@ -3,7 +3,8 @@
 import { ConflictError } from '../base/errors.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { MeshAddress } from '../cluster/mesh-address.ts'
-import { type ServiceTaskRow, TABLE_DRAINED } from '../cluster/services/rows.ts'
+import { makeDrainCounters } from '../cluster/services/drains.ts'
+import type { ServiceTaskRow } from '../cluster/services/rows.ts'
 import type { Change, Write } from '../cluster/tables/events.ts'
 import { tasksOf } from './cluster-facts.ts'
 import type { ClusterHost } from './cluster-host.ts'
@@ -29,6 +30,7 @@ export class ClusterLife implements ClusterLink {
   readonly node: ClusterNode
   readonly paths: ClusterPaths
   readonly restoredTasks: ReadonlyMap<string, ServiceTaskRow>
+  readonly drainCounters = makeDrainCounters()
   readonly #host: ClusterHost
   readonly #store: Store
   /** As the packet path wants them; the same object as long as the row is the same. */
@@ -52,7 +54,7 @@ export class ClusterLife implements ClusterLink {
       onTls: socket => this.trust.accept(socket),
       onRows: changes => this.#changed(changes),
       onMembers: left => this.#membersChanged(left),
-      onRemoved,
+      onRemoved, onDrain: (from, octets) => host.onDrain(this, from, octets),
       onEvent: (what, name, detail) => host.tell({ what, name, detail }),
     })
     this.paths = new ClusterPaths(host, this.node)
@@ -129,6 +131,10 @@ export class ClusterLife implements ClusterLink {
     this.node.write([...writes])
   }
 
+  send(to: string, octets: Uint8Array): void {
+    this.node.send(this.records.nodes.get(to)?.name ?? '', octets)
+  }
+
   /** @throws ConflictError on a worker */
   checkManager(what: string): void {
     if (this.isManager) return
@@ -144,8 +150,7 @@ export class ClusterLife implements ClusterLink {
 
   /** What the packet path is told of the other nodes. */
   imageRows(): ClusterRows {
-    const { core } = this.#host
-    const networks = core.state.networks.filter(network => network.scope === 'swarm')
+    const networks = this.#host.core.state.networks.filter(({ scope }) => scope === 'swarm')
     const nodes = new Map([...this.records.nodes]
       .filter(([id, node]) => id !== this.nodeId && !node.hidden))
     const endpoints: RemoteEndpoint[] = []
@@ -205,12 +210,8 @@ export class ClusterLife implements ClusterLink {
 
   #changed(changes: readonly Change[]): void {
     let acts = false
-    let isHeard = false
     for (const change of changes) {
-      const isNew = this.records.apply(recordOf(change))
-      // The packet path has no part in who has heard what.
-      if (change.table === TABLE_DRAINED) isHeard ||= isNew
-      else acts ||= isNew
+      acts = this.records.apply(recordOf(change)) || acts
       this.trust.follow(change)
     }
     this.#untold.push(...changes)
@@ -218,7 +219,6 @@ export class ClusterLife implements ClusterLink {
     if (changes.some(({ table }) => table === TABLE_NETWORK)) this.#host.shared.follow(this)
     if (acts) this.#pace.ask()
     if (this.#pace.isAwaited) return
-    if (isHeard && !acts) for (const follow of this.#host.followers) follow(this)
     this.#untold.splice(0).forEach(change => this.#tell(change))
   }
 

@@ -1,6 +1,7 @@
 // What the daemon's own tables (networks, tasks) need of the cluster: its rows, and a way to write
 // those that are this node's to write.
 import { ConflictError } from '../base/errors.ts'
+import type { DrainCounters } from '../cluster/services/drains.ts'
 import type { ServiceTaskRow } from '../cluster/services/rows.ts'
 import type { Identity } from '../cluster/identity/identity.ts'
 import type { Write } from '../cluster/tables/events.ts'
@@ -23,8 +24,12 @@ export interface ClusterLink {
   readonly isFollowed: boolean
   /** Rows of tasks of services that this node wrote before it was stopped, by task id. */
   readonly restoredTasks: ReadonlyMap<string, ServiceTaskRow>
+  /** What was said about tasks that are about to stop. */
+  readonly drainCounters: DrainCounters
   /** Rows that are this node's to write, all at once. Signed tables: see checkManager(). */
   write(writes: readonly Write[]): void
+  /** A message that fits into a datagram, to the node of this id. It may be lost. */
+  send(to: string, octets: Uint8Array): void
   /** @throws ConflictError on a worker; @param what what only managers do: "create networks" */
   checkManager(what: string): void
   /** This node's endpoints as they are to stand in the tables; the same again changes nothing. */

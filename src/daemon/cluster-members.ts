@@ -3,9 +3,17 @@ import { ConflictError } from '../base/errors.ts'
 import { formatMeshAddress, type MeshAddress } from '../cluster/mesh-address.ts'
 import type { Mesh } from '../cluster/mesh.ts'
 import type { MemberView } from '../cluster/swim/members.ts'
-import type { Peer } from '../cluster/tables/events.ts'
+import type { Notice, Peer } from '../cluster/tables/events.ts'
 import type { SeenMember } from './cluster-show.ts'
 import { decodeMeta } from './node-meta.ts'
+
+/** What of the tables is said in the log. */
+export const NOTICES: Readonly<Record<Notice['what'], string>> = {
+  stale: 'away for too long: the tables of others are fetched anew',
+  removed: 'a manager has removed this node from the cluster',
+  twin: 'another node runs with the id of this one',
+  'epoch-raised': 'the clock went back: this node calls itself newer than it',
+}
 
 /** What to say when the mesh's port cannot be had. */
 export function listenError(error: NodeJS.ErrnoException, address: MeshAddress): ConflictError {
@@ -24,6 +32,16 @@ export function tablePeers(mesh: Mesh, self: string): Peer[] {
     const state = member.state === 'left' ? 'left' : member.state === 'dead' ? 'failed' : 'alive'
     return [{ name: member.name, node: meta.id, epoch: meta.epoch, state }]
   })
+}
+
+/** Id of the node of that name; null when it is no member, or no node of ours. */
+export function memberId(mesh: Mesh, name: string | null): string | null {
+  const member = name === null ? undefined : mesh.swim.member(name)
+  return member === undefined ? null : decodeMeta(member.meta)?.id ?? null
+}
+
+export function wordOf(isEqual: boolean | null): SeenMember['tables'] {
+  return isEqual === null ? 'unknown' : isEqual ? 'equal' : 'differ'
 }
 
 /** @param tunnelMs round trip of its keep-alives, which come more often than the mesh's probes */

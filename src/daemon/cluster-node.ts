@@ -9,6 +9,7 @@ import { formatMeshAddress, type MeshAddress } from '../cluster/mesh-address.ts'
 import { makeSystemAlarm, MeshDriver } from '../cluster/mesh-driver.ts'
 import type { MeshKeys, MeshNews } from '../cluster/mesh-events.ts'
 import { Mesh } from '../cluster/mesh.ts'
+import { DRAIN_MESSAGE } from '../cluster/services/drain-message.ts'
 import { TABLES_MESSAGE } from '../cluster/tables/codec.ts'
 import type {
   Change, Notice, TablesEffect, TablesEvent, Write,
@@ -17,7 +18,9 @@ import type { Row } from '../cluster/tables/rows.ts'
 import { Tables } from '../cluster/tables/tables.ts'
 import { NodeTransport } from '../cluster/transport.node.ts'
 import type { SeenMember } from './cluster-show.ts'
-import { listenError, seenMember, tablePeers } from './cluster-members.ts'
+import {
+  listenError, memberId, NOTICES, seenMember, tablePeers, wordOf,
+} from './cluster-members.ts'
 import { decodeMeta, encodeMeta } from './node-meta.ts'
 import { SHARED_TABLES } from './shared-rows.ts'
 import type { Store } from './store.ts'
@@ -38,6 +41,8 @@ export type ClusterNodeParts = Readonly<{
   /** A connection that begins with TLS: somebody wants to join, or asks for keys. */
   onTls: (socket: Socket) => void
   onRows: (changes: readonly Change[]) => void
+  /** @param from id of the node at whose address it began, null where there is none */
+  onDrain: (from: string | null, octets: Uint8Array) => void
   /** @param left name of the member that has just said goodbye, if one has */
   onMembers: (left: string | null) => void
   /** A manager has taken this node out of the cluster. */
@@ -112,6 +117,11 @@ export class ClusterNode {
     if (writes.length > 0) this.#step({ type: 'write', writes })
   }
 
+  /** To a member; with `isReliable` in a stream, else it may be lost. */
+  send(to: string, octets: Uint8Array, isReliable = false): void {
+    this.#driver.handle({ type: 'send', to, octets, reliable: isReliable })
+  }
+
   /** Everything of a node that is gone for good goes, up to its boot `epoch`. */
   remove(node: string, epoch: number, name: string): void {
     this.#step({ type: 'remove', node, epoch })
@@ -152,11 +162,13 @@ export class ClusterNode {
   }
 
   #heard(news: MeshNews): void {
-    const { log, onEvent, onMembers } = this.#parts
+    const { log, onDrain, onEvent, onMembers } = this.#parts
     switch (news.type) {
       case 'user':
         if (news.octets[0] === TABLES_MESSAGE) {
           this.#step({ type: 'message', from: news.from, octets: news.octets })
+        } else if (news.octets[0] === DRAIN_MESSAGE) {
+          onDrain(memberId(this.mesh, news.from), news.octets)
         }
         return
       case 'member': {
@@ -216,9 +228,7 @@ export class ClusterNode {
     const { log, nodeId, onRows, store } = this.#parts
     switch (effect.type) {
       case 'persist': return store.save(effect.change)
-      case 'send':
-        return this.#driver.handle({ type: 'send', to: effect.to, octets: effect.octets,
-          reliable: effect.reliable })
+      case 'send': return this.send(effect.to, effect.octets, effect.reliable)
       case 'changed': return onRows(effect.changes)
       case 'epoch':
         this.#epoch = effect.epoch
@@ -237,14 +247,3 @@ export class ClusterNode {
 
 /** setTimeout cannot wait longer than 2^31 - 1 ms. */
 const TICK_MAX_MS = 60_000
-
-const NOTICES: Readonly<Record<Notice['what'], string>> = {
-  stale: 'away for too long: the tables of others are fetched anew',
-  removed: 'a manager has removed this node from the cluster',
-  twin: 'another node runs with the id of this one',
-  'epoch-raised': 'the clock went back: this node calls itself newer than it',
-}
-
-function wordOf(isEqual: boolean | null): SeenMember['tables'] {
-  return isEqual === null ? 'unknown' : isEqual ? 'equal' : 'differ'
-}

@@ -1,10 +1,9 @@
 // What the shared tables say, understood: nodes, networks and endpoints by their keys. It follows
 // every change of a row and is never written to by anything else.
 import {
-  type DrainedRow, drainedRow, type LeaseRow, leaseRow, type NodeSpecRow, nodeSpecRow,
-  type RequestRow, requestRow, type RolloutRow, rolloutRow, type ServiceRow, serviceRow,
-  type ServiceTaskRow, TABLE_DRAINED, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_REQUEST, TABLE_ROLLOUT,
-  TABLE_SERVICE, TABLE_TASK, taskRow,
+  type LeaseRow, leaseRow, type NodeSpecRow, nodeSpecRow, type RequestRow, requestRow,
+  type RolloutRow, rolloutRow, type ServiceRow, serviceRow, type ServiceTaskRow, TABLE_LEASE,
+  TABLE_NODE_SPEC, TABLE_REQUEST, TABLE_ROLLOUT, TABLE_SERVICE, TABLE_TASK, taskRow,
 } from '../cluster/services/rows.ts'
 import type { Change } from '../cluster/tables/events.ts'
 import {
@@ -63,8 +62,6 @@ export class ClusterRecords {
   readonly tasks = new Map<string, Known<ServiceTaskRow>>()
   /** By "NODE/REQUEST". */
   readonly requests = new Map<string, Known<RequestRow>>()
-  /** By node id. */
-  readonly drained = new Map<string, Known<DrainedRow>>()
   /** Rows that do not have the shape of their table. */
   misshapen = 0
   /** Another one with each change that is taken up: what was made out of them is old then. */
@@ -72,8 +69,7 @@ export class ClusterRecords {
 
   /** Take up a change; answers whether anything that the daemon acts on is different now. */
   apply(row: TableRow): boolean {
-    // Of who has heard what, nothing is made.
-    if (row.table !== TABLE_DRAINED) this.revision += 1
+    this.revision += 1
     switch (row.table) {
       case TABLE_NODE: return this.#put(this.nodes, ownerOf(row.key), row, nodeRow)
       case TABLE_NETWORK: return this.#put(this.networks, row.key, row, networkRow)
@@ -86,8 +82,6 @@ export class ClusterRecords {
       case TABLE_NODE_SPEC: return this.#put(this.nodeSpecs, row.key, row, nodeSpecRow)
       case TABLE_LEASE: return this.#put(this.leases, row.key, row, leaseRow)
       case TABLE_TASK: return this.#put(this.tasks, row.key, row, taskRow)
-      case TABLE_DRAINED:
-        return this.#put(this.drained, ownerOf(row.key), row, drainedRow)
       case TABLE_REQUEST: return this.#put(this.requests, row.key, row, requestRow)
       default: return false
     }

@@ -165,6 +165,7 @@ ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
     version, followers: [() => leases.follow(), link => agent.follow(link),
       link => subnets.follow(link), link => ports.follow(link),
       () => ingress.follow()],
+    onDrain: (link, from, octets) => agent.hear(link, from, octets),
     leavers: [() => agent.leave(), () => ingress.leave()],
     advertise: wanted => advertise(core, tasks, host, wanted),
     readLog: makeLogReader(tasks),

@@ -73,6 +73,17 @@ export function lacksOf(book: LeaseBook, networkId: string, wallMs: number, rest
     [key, `no manager is here to give an address of network ${name}; see: tapmesh node ls`]))
 }
 
+/** Why a lease of a network is not given, by its key; null: it is about to be. Looked up once. */
+export function lackFinder(records: ClusterRecords, wallMs: number, restMs: number,
+): (network: string, key: string) => string | null {
+  const known = new Map<string, ReadonlyMap<string, string>>()
+  return (network, key) => {
+    const lacks = known.get(network) ?? lacksOf(leaseBook(records), network, wallMs, restMs)
+    known.set(network, lacks)
+    return lacks.get(key) ?? null
+  }
+}
+
 export type SlotAddress = Readonly<{
   network: string
   /** null: it has none */

@@ -13,7 +13,7 @@ import { serviceFactsOf } from './cluster-facts.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Core } from './core.ts'
 import type { Exclusive } from './exclusive.ts'
-import { lacksOf, leaseBook } from './lease-facts.ts'
+import { lackFinder } from './lease-facts.ts'
 import { untilListening } from './service-ready.ts'
 import { taskSpecOf } from './service-task.ts'
 import type { TaskRecord } from './state.ts'
@@ -64,6 +64,12 @@ export class ServiceAgent {
     this.#wake(this.#parts.clock.nowMs() + GATHER_MS)
   }
 
+  /** A message about tasks that are about to stop has come. */
+  hear(link: ClusterLink, from: string | null, octets: Uint8Array): void {
+    const nowMs = this.#parts.clock.nowMs()
+    if (link === this.#link && this.#machine?.hear(nowMs, from, octets) === true) this.#wake(nowMs)
+  }
+
   /** This node is about to leave its cluster, or is in none: no task of a service stays. */
   async leave(): Promise<void> {
     this.#rest()
@@ -98,8 +104,8 @@ export class ServiceAgent {
       return { id, row, local: task === undefined ? 'none' : livesOn(task) ? 'running' : 'ended',
         container: task?.id ?? null, exitCode: task?.exitCode ?? null }
     })
-    this.#machine = new Orchestrator({ node: link.nodeId, makeId: makeObjectId, restored },
-      this.#now())
+    this.#machine = new Orchestrator({ node: link.nodeId, makeId: makeObjectId, restored,
+      drainCounters: link.drainCounters }, this.#now())
     for (const [id, task] of local) {
       if (!link.restoredTasks.has(id)) {
         log.warn({ task: task.name }, 'nothing is known of this task of a service; it is removed')
@@ -136,6 +142,7 @@ export class ServiceAgent {
       gapMs = Math.max(gapMs, (clock.nowMs() - beganMs) * STEP_GAP_TIMES)
       this.#notBeforeMs = clock.nowMs() + gapMs
       if (orders.writes.length > 0) link.write(orders.writes)
+      for (const { to, octets } of orders.words) link.send(to, octets)
       for (const order of orders.starts) void this.#start(order, link)
       for (const id of orders.stops) void this.#stop(id)
       for (const [task, nodes] of orders.unheard) {
@@ -154,15 +161,9 @@ export class ServiceAgent {
   #facts(link: ClusterLink): ServiceFacts {
     const { clock, core } = this.#parts
     const restMs = core.config.addresses.restSeconds * 1000
-    const lacks = new Map<string, ReadonlyMap<string, string>>()
-    const lackOf = (network: string, key: string): string | null => {
-      const known = lacks.get(network)
-        ?? lacksOf(leaseBook(link.records), network, clock.wallMs(), restMs)
-      lacks.set(network, known)
-      return known.get(key) ?? null
-    }
     const isFollowed = link.isFollowed && core.datapath.generation >= core.generation
-    return { ...serviceFactsOf(link), isFollowed, lackOf }
+    return { ...serviceFactsOf(link), isFollowed,
+      lackOf: lackFinder(link.records, clock.wallMs(), restMs) }
   }
 
   #tell(link: ClusterLink | null, event: LocalEvent): void {

@@ -4,7 +4,7 @@
 import { claimRow } from './claims.ts'
 import { meetsAll } from './constraints.ts'
 import { Decider, type PlanOf, type Plans, type SlotPlan, slotIndex } from './decide.ts'
-import { tellDrained } from './drains.ts'
+import { type DrainCounters, Drains } from './drains.ts'
 import type { NodeFact, ServiceFact } from './facts.ts'
 import type {
   LocalEvent, Now, Orders, RestoredTask, ServiceFacts, StartOrder,
@@ -32,6 +32,7 @@ export type OrchestratorOptions = Readonly<{
   /** 25 digits */
   makeId: () => string
   restored: readonly RestoredTask[]
+  drainCounters: DrainCounters
 }>
 
 export class Orchestrator {
@@ -39,6 +40,7 @@ export class Orchestrator {
   readonly #makeId: () => string
   readonly #beganMs: number
   readonly #own: OwnTasks
+  readonly #drains: Drains
   readonly #decider = new Decider()
   readonly #driver: RolloutDriver
   readonly #vacancies = new Vacancies()
@@ -53,6 +55,15 @@ export class Orchestrator {
     this.#now = now
     this.#driver = new RolloutDriver(options.node)
     this.#own = new OwnTasks(options.node, options.restored, now)
+    this.#drains = new Drains(options.node, this.#own, options.drainCounters)
+  }
+
+  /**
+   * Another node has said something about tasks that are about to stop. Answers whether to step.
+   * @param from its id; null when nobody is known where the message came from
+   */
+  hear(nowMs: number, from: string | null, octets: Uint8Array): boolean {
+    return this.#drains.hear(nowMs, from, octets)
   }
 
   /** @param events in the order in which they happened */
@@ -70,13 +81,13 @@ export class Orchestrator {
     this.#judge(facts, planOf, self)
     if (self !== undefined) this.#claim(facts, plans)
     const starts = self === undefined ? [] : this.#advance(facts, self)
-    const stops = this.#own.takeStops(facts, now, atMs => this.#wake(atMs))
-    const told = tellDrained(facts, this.#node, now.nowMs, atMs => this.#wake(atMs))
+    const stops = this.#drains.takeStops(facts, now.nowMs, atMs => this.#wake(atMs))
+    const words = this.#drains.takeWords(facts, now.nowMs, atMs => this.#wake(atMs))
     const forgets = this.#own.takeForgotten(planOf)
     const driven = this.#driver.step(now, facts, plans)
     this.#wake(driven.wakeAtMs)
     return {
-      writes: [...this.#own.writes(facts.tasks), ...told, ...driven.writes], starts,
+      writes: [...this.#own.writes(facts.tasks), ...driven.writes], words, starts,
       stops: [...stops.keys()],
       unheard: new Map([...stops].filter(([, nodes]) => nodes.length > 0)), forgets,
       wakeAtMs: this.#wakeAtMs,

@@ -1,7 +1,7 @@
 // What the orchestrator is told, and what it wants to have done.
 import type { Write } from '../tables/events.ts'
 import type { OrchestrationFacts } from './decide.ts'
-import type { DrainFacts } from './drains.ts'
+import type { DrainFacts, Word } from './drains.ts'
 import type { NodeFact, ServiceFact } from './facts.ts'
 import type { LeaseRow, ServiceRow, ServiceTaskRow } from './rows.ts'
 
@@ -35,6 +35,7 @@ export type StartOrder = Readonly<{
 export type Orders = Readonly<{
   /** To be written before anything is started. */
   writes: readonly Write[]
+  words: readonly Word[]
   starts: readonly StartOrder[]
   /** TERM, and KILL after the task's own time. */
   stops: readonly string[]

@@ -5,6 +5,9 @@ import { ENDED_STATES, type ServiceTaskRow, type ServiceTaskState } from './rows
 
 export type TaskRowValue = { -readonly [K in keyof ServiceTaskRow]: ServiceTaskRow[K] }
 
+/** When a task is to be stopped: if all nodes know of it, and if not. */
+export type StopTime = Readonly<{ soonestMs: number; latestMs: number }>
+
 export class OwnTask {
   readonly id: string
   readonly row: TaskRowValue
@@ -15,8 +18,11 @@ export class OwnTask {
   /** It has been told to the one who starts processes. */
   isStarted = false
   isStopped = false
-  /** When it is to be stopped, once that is known: if all nodes know of it, and if not. */
-  stop: Readonly<{ soonestMs: number; latestMs: number }> | null = null
+  /** Ids of other nodes that have told that they lead nothing new to it. */
+  readonly knownBy = new Set<string>()
+  /** When the others were asked for that last. */
+  askedMs = -Infinity
+  #stop: StopTime | null = null
   #fact: TaskFact | null = null
 
   constructor(id: string, row: ServiceTaskRow, sinceMs: number) {
@@ -27,6 +33,11 @@ export class OwnTask {
 
   get isLive(): boolean {
     return !ENDED_STATES.includes(this.row.state)
+  }
+
+  /** Null when it is not about to stop, or was told to already. */
+  get waits(): StopTime | null {
+    return this.isLive && !this.isStopped ? this.#stop : null
   }
 
   /** Only upward, so that nobody who hears of two states at once is misled. */
@@ -48,11 +59,11 @@ export class OwnTask {
   }
 
   stopWhenKnown(nowMs: number): void {
-    this.stop = { soonestMs: nowMs + DRAIN_LEAST_MS, latestMs: nowMs + DRAIN_MOST_MS }
+    this.#stop = { soonestMs: nowMs + DRAIN_LEAST_MS, latestMs: nowMs + DRAIN_MOST_MS }
   }
 
   stopAtOnce(nowMs: number): void {
-    this.stop = { soonestMs: nowMs, latestMs: nowMs }
+    this.#stop = { soonestMs: nowMs, latestMs: nowMs }
   }
 
   /** The same object as long as the row says the same. */

@@ -1,7 +1,6 @@
 // All tasks of services that this node has or had, with their rows.
 import type { Write } from '../tables/events.ts'
 import type { PlanOf } from './decide.ts'
-import { type DrainFacts, FOLLOW_LOOK_MS, unheardBy } from './drains.ts'
 import type { TaskFact } from './facts.ts'
 import type { LocalEvent, Now, RestoredTask } from './orders.ts'
 import { OwnTask } from './own-task.ts'
@@ -19,6 +18,10 @@ export class OwnTasks {
 
   [Symbol.iterator](): Iterator<OwnTask> {
     return this.#tasks.values()
+  }
+
+  get(id: string): OwnTask | undefined {
+    return this.#tasks.get(id)
   }
 
   add(id: string, row: ServiceTaskRow, nowMs: number): void {
@@ -48,31 +51,6 @@ export class OwnTasks {
         if (event.exitCode === 0) return own.enter('complete', wallMs)
         return own.enter('failed', wallMs, `task: non-zero exit (${event.exitCode ?? 'killed'})`)
     }
-  }
-
-  /**
-   * Those whose time has come, each with the nodes that have not said that they know of it.
-   * @param wake called with when that will be for others
-   */
-  takeStops(facts: DrainFacts, { nowMs }: Now, wake: (atMs: number) => void,
-  ): Map<string, readonly string[]> {
-    const stops = new Map<string, readonly string[]>()
-    for (const own of this.#tasks.values()) {
-      if (!own.isLive || own.isStopped || own.stop === null) continue
-      const { soonestMs, latestMs } = own.stop
-      if (soonestMs > nowMs) {
-        wake(soonestMs)
-        continue
-      }
-      const unheard = soonestMs === latestMs ? [] : unheardBy(facts, this.#node, own.id)
-      if (unheard.length > 0 && latestMs > nowMs) {
-        wake(facts.isFollowed ? latestMs : nowMs + FOLLOW_LOOK_MS)
-        continue
-      }
-      own.isStopped = true
-      stops.set(own.id, unheard)
-    }
-    return stops
   }
 
   /** Of each slot that is wanted the last ended tasks are kept, of others none. */

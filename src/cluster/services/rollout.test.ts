@@ -46,7 +46,7 @@ class Rollout {
   #facts(tasks: readonly TaskFact[]) {
     return { nodes: NODES, services: [this.web], tasks, rollouts: new Map([['web', this.row]]),
       rows: new Map(), leases: new Map(), networks: new Map(), isCaughtUp: true,
-      drained: new Map(), isFollowed: true }
+      isFollowed: true }
   }
 }
 

@@ -12,7 +12,6 @@ export const TABLE_NODE_SPEC = 'node-spec'
 export const TABLE_LEASE = 'lease'
 export const TABLE_TASK = 'task'
 export const TABLE_REQUEST = 'request'
-export const TABLE_DRAINED = 'drained'
 
 /** Rows of these only managers write, and every node checks that. */
 export const SIGNED_SERVICE_TABLES = [TABLE_SERVICE, TABLE_ROLLOUT, TABLE_NODE_SPEC, TABLE_LEASE]
@@ -21,7 +20,6 @@ export const SERVICE_TABLES: readonly TableSpec[] = [
   ...SIGNED_SERVICE_TABLES.map(name => ({ name, owned: false })),
   { name: TABLE_TASK, owned: true },
   { name: TABLE_REQUEST, owned: true },
-  { name: TABLE_DRAINED, owned: true },
 ]
 
 /** Tasks of one service that may be wanted. */
@@ -147,12 +145,6 @@ export type ServiceTaskState = typeof TASK_STATES[number]
 export const ENDED_STATES: readonly ServiceTaskState[] =
   ['complete', 'shutdown', 'failed', 'rejected']
 
-/** Tasks that a node tells of at one time: as many as its row holds. */
-export const DRAINED_TOLD_MAX = 128
-
-/** Key "NODE/self": tasks of others that are about to stop, and get nothing new from this node. */
-export const drainedRow = z.object({ tasks: z.array(id).max(DRAINED_TOLD_MAX) })
-
 /** Key "NODE/TASK", TASK being 25 digits. Of two tasks for a slot see claims.ts. */
 export const taskRow = z.object({
   service: id,
@@ -190,7 +182,6 @@ export type RolloutRow = z.output<typeof rolloutRow>
 export type NodeSpecRow = z.output<typeof nodeSpecRow>
 export type LeaseRow = z.output<typeof leaseRow>
 export type RequestRow = z.output<typeof requestRow>
-export type DrainedRow = z.output<typeof drainedRow>
 export type ServiceTaskRow = z.output<typeof taskRow>
 
 /** Who may hold an address of a network: a service, one of its slots, a node's own request. */

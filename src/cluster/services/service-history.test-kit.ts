@@ -75,6 +75,7 @@ class ServiceHistory {
       this.#hosts.push(host)
     }
     this.#world.onChange = (node, changes) => this.#hosts[node.index]!.changed(changes)
+    this.#world.onWord = (to, from, octets) => this.#hosts[to.index]!.hear(from, octets)
   }
 
   get nodes(): number {

@@ -3,14 +3,14 @@
 import { makeRandom, pick, type Random32 } from '../../base/prng.ts'
 import type { Change, Write } from '../tables/events.ts'
 import type { SimNode, World } from '../tables/simulation.test-kit.ts'
+import { makeDrainCounters } from './drains.ts'
 import type { NodeFact, ServiceFact, TaskFact } from './facts.ts'
 import { allocate } from './service-leases.test-kit.ts'
 import { Orchestrator } from './orchestrator.ts'
 import type { LocalEvent, Orders, RestoredTask, ServiceFacts, StartOrder } from './orders.ts'
 import {
-  type DrainedRow, type LeaseRow, type NodeSpecRow, type RolloutRow, type ServiceRow,
-  SERVICE_TABLES, type ServiceTaskRow, TABLE_DRAINED, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_ROLLOUT,
-  TABLE_SERVICE, TABLE_TASK,
+  type LeaseRow, type NodeSpecRow, type RolloutRow, type ServiceRow, SERVICE_TABLES,
+  type ServiceTaskRow, TABLE_LEASE, TABLE_NODE_SPEC, TABLE_ROLLOUT, TABLE_SERVICE, TABLE_TASK,
 } from './rows.ts'
 
 export const NETWORK = 'net'
@@ -68,6 +68,8 @@ export class ServiceHost {
   /** Called before a task is stopped. @param isUnheard not all nodes have said that they know */
   onStop: (id: string, isUnheard: boolean) => void = () => {}
   bootedMs = 0
+  /** Of all its lives together. */
+  readonly drainCounters = makeDrainCounters()
   readonly #world: World
   readonly #hosts: readonly ServiceHost[]
   readonly #random: Random32
@@ -100,8 +102,8 @@ export class ServiceHost {
     this.bootedMs = this.#world.nowMs
     this.#events = []
     this.#wakeMs = Infinity
-    this.#machine = new Orchestrator({ node: node.id, makeId: () => this.#makeId(), restored },
-      this.#now())
+    this.#machine = new Orchestrator({ node: node.id, makeId: () => this.#makeId(), restored,
+      drainCounters: this.drainCounters }, this.#now())
     this.#world.start(node)
     this.#facts.clear()
     for (const { name } of SERVICE_TABLES) {
@@ -129,6 +131,13 @@ export class ServiceHost {
     this.#wake(this.#world.nowMs + GATHER_MS)
   }
 
+  /** A message about tasks that are about to stop. */
+  hear(from: SimNode, octets: Uint8Array): void {
+    if (this.#machine?.hear(this.#world.nowMs, from.id, octets) === true) {
+      this.#wake(this.#world.nowMs)
+    }
+  }
+
   write(...writes: Write[]): void {
     if (writes.length > 0) this.#world.step(this.node, { type: 'write', writes })
   }
@@ -153,9 +162,6 @@ export class ServiceHost {
       nodes: this.#nodes(), services, tasks, rows: this.rows<ServiceRow>(TABLE_SERVICE),
       rollouts: this.rows<RolloutRow>(TABLE_ROLLOUT), leases: this.rows<LeaseRow>(TABLE_LEASE),
       networks: NETWORKS, isCaughtUp: this.node.tables!.peers().some(peer => peer.isEqual),
-      drained: this.#made('drained', TABLE_DRAINED, rows => new Map([...rows]
-        .filter(([, { isShown }]) => isShown).map(([key, { value }]) =>
-          [key.slice(0, key.indexOf('/')), new Set((value as DrainedRow).tasks)]))),
       isFollowed: true,
     }
   }
@@ -221,7 +227,11 @@ export class ServiceHost {
     this.#wake(Math.max(orders.wakeAtMs, this.#world.nowMs + 0.01))
   }
 
-  #obey({ starts, stops, unheard, forgets }: Orders): void {
+  #obey({ words, starts, stops, unheard, forgets }: Orders): void {
+    for (const { to, octets } of words) {
+      const other = this.#hosts.find(({ node }) => node.id === to)
+      if (other !== undefined) this.#world.send(this.node, other.node, octets, false)
+    }
     for (const order of starts) this.#start(order)
     for (const id of stops) {
       this.onStop(id, unheard.has(id))

@@ -2,6 +2,7 @@
 // delays and cuts by a seed, disks that survive or do not, clocks that are wrong, and a membership
 // that learns of everything a little later. The same seed gives the same run.
 import { makeRandom, pick, type Random32 } from '../../base/prng.ts'
+import { TABLES_MESSAGE } from './codec.ts'
 import type { Change, Peer, Persist, ReplicaMeta, StoredRow, TableSpec, TablesEffect, TablesEvent }
   from './events.ts'
 import { VirtualTime } from '../virtual-time.ts'
@@ -74,6 +75,8 @@ export class World {
   readonly written = new Map<string, Row>()
   onChange: Watch = () => {}
   onMessage: (octets: number) => void = () => {}
+  /** A message that is not for the tables. */
+  onWord: (to: SimNode, from: SimNode, octets: Uint8Array) => void = () => {}
   readonly #time = new VirtualTime()
   readonly #cuts = new Set<number>()
   readonly #tables: readonly TableSpec[]
@@ -199,7 +202,9 @@ export class World {
 
   #deliver(from: SimNode, to: SimNode, octets: Uint8Array): void {
     if (to.tables === null || this.#isCut(from, to)) return
-    const run = (): void => this.step(to, { type: 'message', from: from.name, octets })
+    const run = (): void => octets[0] === TABLES_MESSAGE
+      ? this.step(to, { type: 'message', from: from.name, octets })
+      : this.onWord(to, from, octets)
     if (!to.isPaused) run()
     else if (to.inbox.length < INBOX_MAX) to.inbox.push(run)
   }
