@@ -110,7 +110,8 @@ function store(report: Report, write: boolean): void {
   if (!write) return
   writeFileSync(join(RESULTS, 'latest.json'), json)
   const title = '# Results\n\nWritten by `bench/run --write`; every single value is in '
-    + '[results/latest.json](results/latest.json).\n\n![Results as bars](results.svg)\n\n'
+    + '[results/latest.json](results/latest.json). [PROFILE.md](PROFILE.md) says what stands in the\n'
+    + 'way.\n\n![Results as bars](results.svg)\n\n'
   writeFileSync(join(import.meta.dirname, 'results.svg'), chartOf(report))
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), title + textOf(report))
 }

@@ -1,4 +1,5 @@
 // From samples to what people and programs read: medians, ratios, one table, one JSON object.
+import { barLines } from './bars.ts'
 import type { Setting } from './hosts.ts'
 import type { Machine } from './machine.ts'
 import type { Mode } from './plan.ts'
@@ -157,6 +158,7 @@ export function insaneValues(report: Report): string[] {
 export function textOf(report: Report): string {
   const { subjects } = report
   const head = ['Row', 'Unit', ...subjects]
+  const bars = barLines(report)
   const lines = report.settings.flatMap(setting => ROWS.map(row => lineOf(report, setting, row)))
   const shown = lines.filter(line => line.slice(2).some(cell => cell !== ''))
   return [
@@ -165,6 +167,7 @@ export function textOf(report: Report): string {
     ...measuredOn(report), '',
     `Medians; in brackets the ratio to kvxlan and to kvxlan-br.`, '',
     ...tableOf([head, ...shown]), '',
+    ...bars.length === 0 ? [] : [...tableOf(bars), ''],
     ...report.notes.map(note => `- ${note}`),
     ...report.failures.map(({ setting, subject, round, message }) => {
       return `- FAILED: ${setting} ${subject}, round ${round + 1}: ${message}`

@@ -9,9 +9,6 @@ const READY_MAX = 256
 /** How much success is remembered, and how often a spin is tried without any; a power of two. */
 const SPIN_CREDIT_MAX = 8
 const SPIN_RETRY = 16
-/** The shortest of so many rounds counts: while others use the processor, a round is long. */
-const CALIBRATION_ROUNDS = 40
-const CALIBRATION_TURNS = 50
 /** struct epoll_event is packed on x86-64 only: linux/eventpoll.h, EPOLL_PACKED. */
 const EVENT_OCTETS = process.arch === 'x64' ? 12 : 16
 const DATA_AT = EVENT_OCTETS - 8
@@ -23,8 +20,7 @@ export class Epoll implements Waiter {
   readonly #events: number
   readonly #scratch: number
 
-  /** Looks of one spin: what fits into the given time, by the measure of this machine. */
-  #spinTurns = 0
+  readonly #spinMs: number
   #credit = SPIN_CREDIT_MAX
   #skipped = 0
 
@@ -35,7 +31,7 @@ export class Epoll implements Waiter {
     this.#ring = ring
     this.#events = makeAddressedRoom(ring, READY_MAX * EVENT_OCTETS)
     this.#scratch = makeAddressedRoom(ring, 8)
-    if (spinMicros > 0) this.#makeTurns(spinMicros)
+    this.#spinMs = spinMicros / 1000
   }
 
   /** @param token what `ready` shows for this descriptor, 0 to 2^31 - 1 */
@@ -53,7 +49,7 @@ export class Epoll implements Waiter {
   }
 
   wait(timeoutMs: number): number {
-    if (this.#spinTurns === 0 || timeoutMs === 0) return this.#look(timeoutMs)
+    if (this.#spinMs === 0 || timeoutMs === 0) return this.#look(timeoutMs)
     const found = this.#spin()
     return found !== 0 ? found : this.#look(timeoutMs)
   }
@@ -61,14 +57,16 @@ export class Epoll implements Waiter {
   /**
    * Look again and again for a bounded time, for a wake-up from sleep costs more than it. Whether
    * it is worth it is learned: spins that find nothing use credit up, spins that find something
-   * earn it, and without credit only one wait in SPIN_RETRY tries.
+   * earn it, and without credit only one wait in SPIN_RETRY tries. The clock is asked at every
+   * turn, because a turn in which others had the processor is long: it is theirs then, not idle.
    */
   #spin(): number {
     if (this.#credit === 0) {
       this.#skipped = (this.#skipped + 1) & (SPIN_RETRY - 1)
       if (this.#skipped !== 0) return 0
     }
-    for (let turn = 0; turn < this.#spinTurns; turn++) {
+    const endMs = performance.now() + this.#spinMs
+    do {
       const count = this.#look(0)
       if (count !== 0) {
         if (this.#credit < SPIN_CREDIT_MAX) this.#credit += 1
@@ -76,7 +74,7 @@ export class Epoll implements Waiter {
       }
       // Whoever else wants this processor, the endpoint that is to answer perhaps, goes first.
       schedYield()
-    }
+    } while (performance.now() < endMs)
     if (this.#credit > 0) this.#credit -= 1
     return 0
   }
@@ -101,21 +99,6 @@ export class Epoll implements Waiter {
 
   close(): void {
     close(this.#fd)
-  }
-
-  /** Measure what one look costs here; done once, with nothing watched yet. */
-  #makeTurns(spinMicros: number): void {
-    let shortestMs = Infinity
-    for (let round = 0; round < CALIBRATION_ROUNDS; round++) {
-      const before = performance.now()
-      for (let turn = 0; turn < CALIBRATION_TURNS; turn++) {
-        this.#look(0)
-        schedYield()
-      }
-      shortestMs = Math.min(shortestMs, performance.now() - before)
-    }
-    const turnMicros = shortestMs * 1000 / CALIBRATION_TURNS
-    this.#spinTurns = Math.max(1, Math.round(spinMicros / turnMicros))
   }
 
   #makeFailure(errno: number): never {
