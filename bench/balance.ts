@@ -24,16 +24,20 @@ const FILE = join(import.meta.dirname, 'BALANCE.md')
 const AT_ONCE = 16
 const READY_TIMEOUT_MS = 30_000
 const READY_SECONDS = 0.05
-/** A disturbed measurement is done again so often. */
-const REPEATS_MAX = 1
 
-type Effort = Readonly<{ rounds: number; manySeconds: number; bulkSeconds: number
-  warmSeconds: number }>
+type Effort = Readonly<{
+  rounds: number
+  manySeconds: number
+  bulkSeconds: number
+  warmSeconds: number
+  /** A disturbed measurement is done again so often. */
+  repeatsMax: number
+}>
 
 const EFFORTS: Readonly<Record<'full' | 'quick' | 'smoke', Effort>> = {
-  full: { rounds: 3, manySeconds: 3, bulkSeconds: 2, warmSeconds: 1 },
-  quick: { rounds: 1, manySeconds: 2, bulkSeconds: 1, warmSeconds: 0.5 },
-  smoke: { rounds: 1, manySeconds: 0.5, bulkSeconds: 0.3, warmSeconds: 0.2 },
+  full: { rounds: 3, manySeconds: 3, bulkSeconds: 2, warmSeconds: 1, repeatsMax: 1 },
+  quick: { rounds: 1, manySeconds: 2, bulkSeconds: 1, warmSeconds: 0.5, repeatsMax: 1 },
+  smoke: { rounds: 1, manySeconds: 0.5, bulkSeconds: 0.3, warmSeconds: 0.2, repeatsMax: 0 },
 }
 
 const HELP = `bench/balance: new connections through balancers.
@@ -128,8 +132,8 @@ class Rounds {
   async #probe(
     call: Call, at: Pick<BalanceSample, 'way' | 'subject' | 'round'>,
   ): Promise<void> {
-    const { manySeconds, bulkSeconds } = this.#effort
-    const mayRepeat = (repeats: number) => repeats < REPEATS_MAX
+    const { manySeconds, bulkSeconds, repeatsMax } = this.#effort
+    const mayRepeat = (repeats: number) => repeats < repeatsMax
     const many = await leastDisturbed(() => openMany(call, AT_ONCE, manySeconds), mayRepeat)
     const bulk = await leastDisturbed(() => sendBulk(call, bulkSeconds), mayRepeat)
     this.repeated += many.repeats + bulk.repeats
