@@ -132,3 +132,6 @@ export const WNOHANG = 1
 export const POSIX_SPAWN_SETSIGDEF = 0x04
 export const POSIX_SPAWN_SETSIGMASK = 0x08
 export const POSIX_SPAWN_SETSID = 0x80
+
+// linux/time.h
+export const CLOCK_MONOTONIC = 1

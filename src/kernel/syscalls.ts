@@ -64,6 +64,12 @@ export function schedYield(): void {
   cSchedYield()
 }
 
+const cClockGettime = libc.func('int clock_gettime(int, uintptr_t)')
+/** Fills a struct timespec, of two words of 64 bits: seconds, nanoseconds. */
+export function clockGettime(clock: number, address: number): void {
+  cClockGettime(clock, address)
+}
+
 const cEpollCreate1 = libc.func('int epoll_create1(int)')
 export const epollCreate1 = (flags: number): number => answer(cEpollCreate1(flags))
 
