@@ -61,7 +61,8 @@ async function bash(words: string[]): Promise<string> {
   const script = `${COMPLETION_SCRIPTS['bash']}
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
     _tapmesh && printf '%s\\n' "\${COMPREPLY[@]}"`
-  const child = spawn('bash', ['-uc', script, 'bash', ...words], {
+  // bash takes a socket for a login from elsewhere, and reads /etc/bash.bashrc if no shell is above.
+  const child = spawn('bash', ['--norc', '-uc', script, 'bash', ...words], {
     env: { ...process.env, PATH: `${BIN}:${process.env['PATH']}` }, timeout: DEADLINE_MS,
   })
   let text = ''
