@@ -61,7 +61,7 @@ async function bash(words: string[]): Promise<string> {
   const script = `${COMPLETION_SCRIPTS['bash']}
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
     _tapmesh && printf '%s\\n' "\${COMPREPLY[@]}"`
-  // bash takes a socket for a login from elsewhere, and reads /etc/bash.bashrc if no shell is above.
+  // bash takes a socket for a login from elsewhere, and reads its files if no shell is above.
   const child = spawn('bash', ['--norc', '-uc', script, 'bash', ...words], {
     env: { ...process.env, PATH: `${BIN}:${process.env['PATH']}` }, timeout: DEADLINE_MS,
   })
