@@ -5,6 +5,7 @@ import { exec } from '../src/base/exec.ts'
 import { BenchError } from './hosts.ts'
 
 const FOLDER = join(import.meta.dirname, '.cache')
+const COMMON = join(import.meta.dirname, 'program.h')
 
 /** Where the program of NAME.c is, once compile() was called. */
 export function programOf(name: string): string {
@@ -15,7 +16,8 @@ export function programOf(name: string): string {
 export async function compile(name: string): Promise<void> {
   const source = join(import.meta.dirname, `${name}.c`)
   const program = programOf(name)
-  if (existsSync(program) && statSync(program).mtimeMs >= statSync(source).mtimeMs) return
+  const changedMs = Math.max(...[source, COMMON].map(path => statSync(path).mtimeMs))
+  if (existsSync(program) && statSync(program).mtimeMs >= changedMs) return
   mkdirSync(FOLDER, { recursive: true })
   const fresh = `${program}.${process.pid}`
   const built = await exec(['cc', '-O2', '-Wall', '-o', fresh, source])

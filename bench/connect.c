@@ -12,16 +12,13 @@
 // up. What follows a 'b' is counted until the client has no more; then the number is sent.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+
+#define PROGRAM "connect"
+#include "program.h"
 
 #define OCTETS 64             // of a request and of an answer
 #define BUFFER_OCTETS 131072  // of one system call of a bulk, as in iperf3
@@ -47,18 +44,6 @@ static uint32_t times[TIMES_MAX]; // microseconds
 static struct { uint32_t address; uint64_t count; } backends[BACKENDS_MAX];
 static uint64_t done, failed;
 static int open_now, poll_set, first_error;
-
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-static void must(int holds, const char *what) {
-  if (holds) return;
-  fprintf(stderr, "connect: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 static struct sockaddr_in place_of(const char *address, const char *port) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};

@@ -9,17 +9,14 @@
 //   load ask ADDRESS PORT OCTETS SECONDS sends OCTETS, waits for as many, again and again
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+
+#define PROGRAM "load"
+#include "program.h"
 
 #define BATCH 64            // datagrams per system call, both ways
 #define OCTETS_MAX 2048     // of one datagram or one request
@@ -33,18 +30,6 @@ static char data[BATCH][OCTETS_MAX];
 static struct iovec parts[BATCH];
 static struct mmsghdr messages[BATCH];
 static uint32_t latencies[ANSWERS_MAX]; // nanoseconds
-
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-static void must(int holds, const char *what) {
-  if (holds) return;
-  fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 static int open_socket(int type, const char *address, const char *port, int server) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
