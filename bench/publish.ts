@@ -177,8 +177,8 @@ function readWords(): { rounds: number; rows: number[]; json: boolean } {
 const { rounds, rows, json } = readWords()
 const giveBack = await takeLock()
 const sockets = openSockets(WORKER, PORT)
-const bench = new Bench(await PacketWorker.start({ sockets, spinMicros: 20, inheritDscp: false,
-  offload: { tcp: true, udp: true }, seed: 1, worker: 0, workers: 1, news: [],
+const bench = new Bench(await PacketWorker.start({ sockets, spinMicros: 20, nice: 0,
+  inheritDscp: false, offload: { tcp: true, udp: true }, seed: 1, worker: 0, workers: 1, news: [],
   flows: { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } }, () => {}))
 try {
   const table: Record<string, Record<string, string>> = {}

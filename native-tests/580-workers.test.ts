@@ -36,6 +36,14 @@ async function tcpCounters(where: string): Promise<Record<string, number>> {
   return kernel
 }
 
+/** How many threads of the daemon run with that nice value: proc(5), stat, field 19. */
+async function threadsOf(node: string, nice: number): Promise<number> {
+  const { pid } = await lab.status(node)
+  const stats = await lab.sh(node, `cat /proc/${pid}/task/*/stat`)
+  return stats.trim().split('\n')
+    .filter(stat => Number(stat.replace(/.*\) /, '').split(' ')[16]) === nice).length
+}
+
 /** Neither end has seen a segment overtake another. What is lost is another matter. */
 async function checkOrder(t: Test): Promise<void> {
   for (const where of [A, B]) {
@@ -78,6 +86,15 @@ lab.test('two workers on each node, and a queue for each', async t => {
   const receivers = await lab.sh('node1', 'ss -ulnH sport = :4789 | wc -l')
   t.equal(Number(receivers), 2)
 })
+
+lab.test('workers come before tasks, the rest of the daemon does not, and plane.nice changes it',
+  async t => {
+    t.equal(await threadsOf('node1', -7), 2)
+    await restart('node2', 2, 'stop', 'nice: 5')
+    t.equal(await threadsOf('node2', 5), 2)
+    t.equal(await threadsOf('node2', -7), 0)
+    await restart('node2', 2)
+  })
 
 lab.test('both workers carry flows, and what one learned the other knows', async t => {
   await sendFlows()

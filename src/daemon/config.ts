@@ -19,6 +19,13 @@ export const DEFAULT_CONFIG_PATH = '/etc/tapmesh/tapmesh.yaml'
  */
 const SPIN_MICROS = availableParallelism() > 1 ? 50 : 0
 
+/**
+ * The kernel's own network code comes before every process, so a path in a process is to come
+ * before those that wait for it. More than this takes too much from whoever reads what has arrived:
+ * docs/decisions/0026.
+ */
+const NICE = -7
+
 const path = z.string().startsWith('/', 'a path begins with "/"').max(4096)
 const address = z.string().refine(text => tryIpv4(text) >= 0, 'not an IPv4 address')
 
@@ -59,10 +66,12 @@ const file = z.strictObject({
     flows: z.int().min(1024).max(FLOWS_MAX).default(FLOWS_DEFAULT),
     /** Microseconds that an idle packet worker keeps looking before it sleeps. */
     spinMicros: z.int().min(0).max(1000).default(SPIN_MICROS),
+    /** Nice value of packet workers: below zero they come before the tasks they serve. */
+    nice: z.int().min(-20).max(19).default(NICE),
   }).default({
     tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true,
     remoteChecksum: false, workers: 1, multiQueue: true, flows: FLOWS_DEFAULT,
-    spinMicros: SPIN_MICROS,
+    spinMicros: SPIN_MICROS, nice: NICE,
   }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),

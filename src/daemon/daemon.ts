@@ -32,8 +32,8 @@ import { Services } from './services.ts'
 import { SharedNetworks } from './shared-networks.ts'
 import { loadState } from './state.ts'
 import { Tasks } from './tasks.ts'
-import { Tunnel } from './tunnel.ts'
-import { findUnderlay } from './underlay-address.ts'
+import { Tunnel, type TunnelSpec } from './tunnel.ts'
+import { findUnderlay, type UnderlayAddress } from './underlay-address.ts'
 import type { Control } from './views.ts'
 import { Vteps } from './vteps.ts'
 
@@ -82,7 +82,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
     reconciler?.soon()
     ingress?.look()
   }
-  const tunnel = await Tunnel.open({ config, tapKind, onPortDead }, underlay)
+  const tunnel = await openTunnel({ config, tapKind, onPortDead }, underlay, log)
   core = new Core({ config, log, state, tunnel, tapKind }, host)
   const networks = new Networks(core, host, systemClock)
   const tasks = new Tasks(core, networks, changes, systemClock)
@@ -181,6 +181,17 @@ function probeTapKind({ plane }: Config): TapKind {
     steering: multiQueue ? probeSteering(makeSteering(workers, SENDERS)) : -1,
     count: workers,
   }
+}
+
+async function openTunnel(spec: TunnelSpec, underlay: UnderlayAddress, log: Log): Promise<Tunnel> {
+  const tunnel = await Tunnel.open(spec, underlay)
+  const { nice } = tunnel.datapath
+  const wanted = spec.config.plane.nice
+  if (nice !== wanted) {
+    log.warn({ nice, wanted },
+      'packet workers have another priority than plane.nice: is CAP_SYS_NICE missing?')
+  }
+  return tunnel
 }
 
 /** Without its cluster, where it is in one, the daemon does not start. */

@@ -56,6 +56,11 @@ export class Datapath {
     return this.#workers.length
   }
 
+  /** The nice value that the workers have got. */
+  get nice(): number {
+    return this.#workers[0]!.nice
+  }
+
   /** Hand table images over, one for each worker. They belong to the workers from now on. */
   publish(images: readonly ArrayBuffer[]): void {
     this.#workers.forEach((worker, n) => worker.publish(images[n]!))

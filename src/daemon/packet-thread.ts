@@ -2,6 +2,7 @@
 // told to stop. It never returns to its event loop; messages are taken when the wake descriptor is
 // ready.
 import { flushCompileCache } from 'node:module'
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import { systemClock } from '../base/clock.ts'
@@ -49,7 +50,7 @@ const taps = new Map<number, { id: number; tap: TapPort }>()
 
 epoll.makeWatched(spec.wakeFd, TOKEN_WAKE)
 epoll.makeWatched(spec.sockets.receivers[spec.worker]!, TOKEN_UNDERLAY)
-say({ type: 'ready' })
+say({ type: 'ready', nice: takePriority() })
 flushCompileCache() // the next start need not load the TypeScript compiler
 run()
 
@@ -59,6 +60,16 @@ function run(): void {
     if (plane.deadSlot >= 0) buryPort(plane.deadSlot, plane.deadErrno)
     if (woken && !takeMessages()) return
   }
+}
+
+/** The nice value that this thread has got: for Linux a thread is what others call a process. */
+function takePriority(): number {
+  try {
+    setPriority(spec.nice)
+  } catch {
+    // Without CAP_SYS_NICE it stays as it is, which the daemon logs.
+  }
+  return getPriority()
 }
 
 /** Answers false when it is time to stop. */

@@ -16,6 +16,8 @@ export type PlaneSpec = {
   inheritDscp: boolean
   offload: TapFeatures
   spinMicros: number
+  /** Nice value of the worker's thread. */
+  nice: number
   seed: number
 }
 
@@ -38,7 +40,7 @@ export type ToWorker =
   | { type: 'stop' }
 
 export type FromWorker =
-  | { type: 'ready' }
+  | { type: 'ready'; nice: number }
   | { type: 'answer'; ask: number; rows: LearnedRow[] }
   | { type: 'port-dead'; portId: number; fd: number; errno: number }
 
@@ -49,6 +51,8 @@ export type OnPortDead = (dead: Readonly<{
 
 export class PacketWorker {
   readonly counters: Counters
+  /** The nice value that its thread has got. */
+  nice = 0
   /** Rejects when the worker dies by itself. */
   readonly failed: Promise<never>
   readonly #worker: Worker
@@ -81,8 +85,10 @@ export class PacketWorker {
     const worker = new PacketWorker(thread, spec)
     const ready = new Promise<void>(resolve => {
       thread.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve()
-        else if (message.type === 'port-dead') onPortDead({ ...message, worker: spec.worker })
+        if (message.type === 'ready') {
+          worker.nice = message.nice
+          resolve()
+        } else if (message.type === 'port-dead') onPortDead({ ...message, worker: spec.worker })
         else worker.#answer(message.ask, message.rows)
       })
     })

@@ -86,7 +86,8 @@ async function startParts({ config, tapKind, onPortDead }: TunnelSpec, underlay:
   try {
     const datapath = await Datapath.start({
       sockets, offload: tapKind.offload, spinMicros: config.plane.spinMicros,
-      inheritDscp: config.underlay.dscp === 'inherit', seed: randomBytes(4).readInt32LE(),
+      nice: config.plane.nice, inheritDscp: config.underlay.dscp === 'inherit',
+      seed: randomBytes(4).readInt32LE(),
     }, config.plane.flows, onPortDead)
     return { underlay, sockets, datapath }
   } catch (error) {
