@@ -5,11 +5,14 @@ import type { PingView } from '../src/daemon/cluster-views.ts'
 import { peersOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { makeOctets, SERVER, sha256 } from './lib/octets-server.ts'
+import { sizesTold, sumOf, SYNS, whileWide } from './lib/segment-size.ts'
+import { tcpdump } from './lib/tcpdump.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({
-  nodes: 3, peers: 'cluster', needs: { tools: ['ping', 'curl', 'nft'], rawSocket: true },
+  nodes: 3, peers: 'cluster',
+  needs: { tools: ['ping', 'curl', 'nft', 'tcpdump', 'tshark'], rawSocket: true },
 })
 /** The hosts of the two tasks, and between them the router, which is a node as well. */
 const [NEAR, ROUTER, FAR] = ['node1', 'node2', 'node3'] as const
@@ -89,6 +92,27 @@ lab.test('the router gets narrower: running tasks follow, and everything still p
   t.match((await ping(lab, A, B, ...once, String(fits + 1))).text, 'mtu=1350')
   t.equal(await fetchSum(), `${sha256(makeOctets())}  -\n`)
 })
+
+lab.test('connections of tasks with a larger MTU begin with what fits: nothing is too large',
+  async t => {
+    const devices = [A, 'node3/b'].map(where => ({ where, name: 'eth0' }))
+    const { tooLarge, clamped, sum, told } = await whileWide(lab, devices, 1450, async () => {
+      const captures = await Promise.all(devices.map(({ where, name }) =>
+        tcpdump(lab, where, name, SYNS)))
+      const counts = async () => [await sumOf(lab, 'icmp.too_large_sent'),
+        await sumOf(lab, 'tcp.mss_clamped')] as const
+      const before = await counts()
+      const fetched = await fetchSum()
+      const after = await counts()
+      for (const capture of captures) await capture.atLeast(2)
+      return { tooLarge: after[0] - before[0], clamped: after[1] - before[1], sum: fetched,
+        told: await Promise.all(captures.map(sizesTold)) }
+    })
+    t.equal(sum, `${sha256(makeOctets())}  -\n`)
+    t.strictSame(told, [['10.0.1.11 1410', `${B} 1310`], ['10.0.1.11 1310', `${B} 1410`]])
+    t.equal(tooLarge, 0)
+    t.equal(clamped, 2, 'the question by the node of the one, the answer by that of the other')
+  })
 
 lab.test('tapmesh ping shows it', async t => {
   t.match(await lab.tapmesh(NEAR, 'ping', '-c', '2', FAR), /\nPath MTU: 1400 octets/)

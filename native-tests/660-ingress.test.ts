@@ -2,10 +2,13 @@
 // what a node is made to do for that goes again. The rows B12, D11 and E1 to E19 are Docker Swarm's.
 // May run beside another test.
 import type { Test } from 'tap'
+import type { ServiceTaskView } from '../src/daemon/service-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'
 import { rowsOf, untilEqual } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
+import { type Device, sizesTold, sumOf, SYNS, whileWide } from './lib/segment-size.ts'
 import { placeOf, untilLed, untilRunning, untilSteered } from './lib/services.ts'
+import { tcpdump } from './lib/tcpdump.ts'
 import { curl } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
@@ -30,7 +33,8 @@ const HOLDER = `use IO::Socket::INET; $| = 1;
   print "open\\n"; sleep 600`
 
 const lab = useLab({ nodes: 3, peers: 'cluster',
-  needs: { tools: ['curl', 'perl', 'ip', 'nft', 'haproxy'], rawSocket: true } })
+  needs: { rawSocket: true,
+    tools: ['curl', 'perl', 'ip', 'nft', 'haproxy', 'tcpdump', 'tshark'] } })
 
 const ADDRESSES = new Map(lab.nodes.map((node, n) => [node, `192.168.56.${11 + n}`]))
 const addressOf = (node: string): string => ADDRESSES.get(node)!
@@ -231,10 +235,40 @@ lab.test('a task sees its client where that is asked for, from every node', asyn
   await lab.tapmesh('node1', 'service', 'rm', 'keep')
 })
 
+/** Of a task: what leads to the network of published ports. */
+async function ingressDeviceOf(task: ServiceTaskView): Promise<Device> {
+  const where = await placeOf(lab, task)
+  const link = (await linksOf(where)).find(({ addr_info: addresses }) =>
+    addresses.some(({ local }) => local.startsWith('10.0.0.')))
+  return { where, name: link!.ifname }
+}
+
+/** With devices as wide as before the underlay became narrow, each end is told what fits. */
+async function checkSegments(t: Test, devices: Device[], node: string, port: number) {
+  const { tooLarge, octets, outside, inside } = await whileWide(lab, devices, 1450, async () => {
+    const client = await tcpdump(lab, 'client', 'eth1', SYNS)
+    const captures = await Promise.all(devices.map(({ where, name }) =>
+      tcpdump(lab, where, name, SYNS)))
+    const before = await sumOf(lab, 'icmp.too_large_sent')
+    const text = await curl(lab, 'client', '--http1.0', `http://${addressOf(node)}:${port}/?[1-2]`)
+    const after = await sumOf(lab, 'icmp.too_large_sent')
+    await client.atLeast(4)
+    for (const capture of captures) await capture.atLeast(2)
+    return { tooLarge: after - before, octets: text.length, outside: await sizesTold(client),
+      inside: (await Promise.all(captures.map(sizesTold))).flat() }
+  })
+  t.equal(octets, 2 * OCTETS)
+  t.equal(tooLarge, 0, `${node}:${port}: nothing is too large`)
+  t.strictSame(outside, ['192.168.56.1 1360', `${addressOf(node)} 1310`])
+  const source = port === 8084 ? '192.168.56.1' : await ingressAddressOf(node)
+  t.strictSame([...new Set(inside.map(one => one.replace(/^10\.0\.0\.[6-9] |^10\.0\.0\.\d\d+ /,
+    'task ')))].sort(), [`${source} 1310`, 'task 1410'].sort(), inside.join(', '))
+}
+
 lab.test('long answers pass in both modes, also over a narrow underlay', async t => {
   for (const node of [...lab.nodes, 'client']) await lab.sh(node, 'ip link set eth1 mtu 1400')
-  await create('long', 2, '8083:80', '--publish', 'published=8084,target=80,source=preserve', '--',
-    'perl', '-e', LONG_SERVER)
+  const tasks = await create('long', 2, '8083:80', '--publish',
+    'published=8084,target=80,source=preserve', '--', 'perl', '-e', LONG_SERVER)
   await until('the nodes have measured it', async () =>
     (await lab.out('node1', 'ip', 'link', 'show', 'dev', 'tm-ingress')).includes(' mtu 1350 '),
   30_000)
@@ -245,6 +279,10 @@ lab.test('long answers pass in both modes, also over a narrow underlay', async t
       const text = await curl(lab, 'client', '--http1.0', url)
       t.equal(text.length, 2 * OCTETS, `${node}:${port}`)
     }
+  }
+  const devices = await Promise.all(tasks.map(task => ingressDeviceOf(task)))
+  for (const node of lab.nodes) {
+    for (const port of [8083, 8084]) await checkSegments(t, devices, node, port)
   }
   await lab.tapmesh('node1', 'service', 'rm', 'long')
   for (const node of [...lab.nodes, 'client']) await lab.sh(node, 'ip link set eth1 mtu 1500')

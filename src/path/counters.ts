@@ -78,10 +78,12 @@ export const COUNT_FLOWS_RESET = FIRST + 26
 export const COUNT_VIP_ECHOED = FIRST + 27
 export const COUNT_VIP_UNREACHABLE_SENT = FIRST + 28
 export const COUNT_VIP_UNREACHABLE_LIMITED = FIRST + 29
+/** Segments that begin a connection and were made to ask for no more than fits: see clamp.ts. */
+export const COUNT_MSS_CLAMPED = FIRST + 30
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 30
+export const GAUGE_LEARNED = FIRST + 31
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 31
+export const GAUGE_GENERATION = FIRST + 32
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -89,7 +91,7 @@ export const GAUGE_GENERATION = FIRST + 31
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 32
+export const COUNTERS = FIRST + 33
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

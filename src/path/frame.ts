@@ -83,6 +83,11 @@ function parseIpv6(view: DataView, frame: Frame): void {
   frame.protocol = ipv6NextHeader(view, frame.l3At)
 }
 
+/** Octets of the VLAN tags. */
+export function tagOctets(frame: Frame): number {
+  return frame.l3At - frame.at - ETHER_HEADER_OCTETS
+}
+
 /**
  * Hash of the flow that a frame belongs to: addresses, protocol and ports; all fragments of one
  * datagram hash alike, since none but the first shows ports. What is not IP hashes by its MACs.

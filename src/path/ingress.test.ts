@@ -10,7 +10,7 @@ import { errorFromHost } from './ingress.ts'
 import { Lab, type LabEndpoint, type LabOptions } from './lab.test-kit.ts'
 import { faultOf } from './offload.test-kit.ts'
 import {
-  ACK, datagram, endsOf, FIN, got, icmpFrame, RST, SYN, tcpFrame, used,
+  ACK, datagram, endsOf, FIN, got, icmpFrame, mssFrame, mssOf, RST, SYN, tcpFrame, used,
 } from './services.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
@@ -112,6 +112,31 @@ for (const [name, backend] of [['on the node that was asked', 0], ['on another',
     t.deepEqual([one.drops(), two.drops()], [{}, {}])
     t.is(used(two), backend, 'the node of the task remembers who was asked')
   })
+}
+
+for (const isPreserving of [false, true]) {
+  for (const backend of [0, 1] as const) {
+    test(`both ends hear of segments that fit: mode ${isPreserving}, task ${backend}`, t => {
+      const { lab, one, two, host, here, there } = ingressLab({ isPreserving }, [backend],
+        { mtu: 1350 })
+      const task = [here, there][backend]!
+      const [source, destination] = asked(host, CLIENT, NODE)
+      host.send(mssFrame(source, destination, [5000, 8080], SYN, 1460))
+      lab.run()
+      const [first] = task.takeAll()
+      t.deepEqual([mssOf(first!), faultOf(first!)], [1310, ''])
+      const view = viewOf(first!)
+      const to = { ...station(Array.from(first!.subarray(26, 30)).join('.')),
+        mac: (isPreserving ? GATEWAY : host).mac }
+      task.send(mssFrame(task, to, [view.getUint16(36), view.getUint16(34)], SYN | ACK, 1410))
+      lab.run()
+      const [back] = host.takeAll()
+      t.is(plain(back!), `${NODE}:8080 > 198.51.100.9:5000`)
+      t.deepEqual([mssOf(back!), faultOf(back!)], [1310, ''])
+      t.is(one.count('tcp.mss_clamped'), backend === 0 ? 2 : 1)
+      t.is(two.count('tcp.mss_clamped'), backend === 0 ? 0 : 1)
+    })
+  }
 }
 
 test('the host itself is answered, also on its loopback address', t => {

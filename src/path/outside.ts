@@ -7,6 +7,7 @@ import { setIpv6TrafficClass } from '../wire/ipv6.ts'
 import { VXLAN_HEADER_OCTETS, vxlanHasRemoteChecksum, vxlanVni } from '../wire/vxlan.ts'
 import { isAnswerFromTunnel } from './backend-answer.ts'
 import { continueLatest, deliverBundled, flushBundles } from './bundle.ts'
+import { clampFromTunnel, isSyn } from './clamp.ts'
 import {
   COUNT_UNDERLAY_IN, countFrame, DROP_BAD_FLAGS, DROP_BAD_VNI, DROP_ECN_CONGESTION, DROP_MALFORMED,
   DROP_SOURCE_IS_GROUP, DROP_TRUNCATED, DROP_UNKNOWN_MAC, DROP_UNKNOWN_VTEP,
@@ -61,6 +62,7 @@ function open(plane: Plane, at: number, lengthOctets: number): void {
   if ((tos & 3) !== 0 && !mergeEcn(plane, frame, tos & 3)) return drop(plane, DROP_ECN_CONGESTION)
   plane.mayBePartial = memberWord(tables, member, MEMBER_MARKS_PARTIAL) === 0
     || vxlanHasRemoteChecksum(view, at)
+  if (isSyn(view, frame)) clampFromTunnel(plane, network)
   if (fault === IS_FOR_CLIENT) noteClient(plane, network)
   else if (fault === IS_UNKNOWN) {
     learn(plane.learned, vni, networkWord(tables, network, NETWORK_LEARNED_MAX), frame.sourceHigh,

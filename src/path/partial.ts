@@ -32,10 +32,19 @@ export function prepareForPort(plane: Plane, frame: Frame, mayBePartial: boolean
   if (!mayBePartial || field < 0 || frame.l4Octets < field + 2) {
     return clearVirtio(view, plane.vnet)
   }
-  const sum = view.getUint16(frame.l4At + field)
-  if (sum === 0 || sum !== pseudoSum(view, frame)) return clearVirtio(view, plane.vnet)
+  if (!isPseudoSum(view, frame, field)) return clearVirtio(view, plane.vnet)
   writeVirtioChecksum(view, plane.vnet, frame.l4At - frame.at, field)
   plane.counters[COUNT_PARTIAL]! += 1
+}
+
+/** Whether the checksum of a TCP segment from the underlay is partial, as far as can be seen. */
+export function isLeftPartial(view: DataView, frame: Frame): boolean {
+  return isPseudoSum(view, frame, TCP_CHECKSUM_FIELD)
+}
+
+function isPseudoSum(view: DataView, frame: Frame, field: number): boolean {
+  const sum = view.getUint16(frame.l4At + field)
+  return sum !== 0 && sum === pseudoSum(view, frame)
 }
 
 function pseudoSum(view: DataView, frame: Frame): number {

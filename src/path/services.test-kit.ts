@@ -53,9 +53,27 @@ export function serviceLab(backends: readonly Backend[] = [{ id: 0, address: '10
 export function tcpFrame(from: Station, to: Station, ports: readonly [number, number],
   flags: number, payload: Uint8Array = new Uint8Array(), sequence = 1,
   acknowledgment = 1): Uint8Array {
+  return segmentFrame(from, to, segmentOf(ports[0], ports[1], flags, sequence, acknowledgment,
+    payload))
+}
+
+/** A whole SYN, or the answer to one, that says how much its sender takes in one segment. */
+export function mssFrame(from: Station, to: Station, ports: readonly [number, number],
+  flags: number, mss: number): Uint8Array {
+  const segment = segmentOf(ports[0], ports[1], flags, 1, 1,
+    Uint8Array.of(2, 4, mss >> 8, mss & 0xff))
+  segment[12] = 0x60
+  return segmentFrame(from, to, segment)
+}
+
+/** What a frame of mssFrame() says by now. */
+export function mssOf(frame: Uint8Array): number {
+  return viewOf(frame).getUint16(14 + 20 + 22)
+}
+
+function segmentFrame(from: Station, to: Station, segment: Uint8Array): Uint8Array {
   const words = { source: from.address, destination: to.address, protocol: 6 }
-  return ether(to.mac, from.mac, 0x0800, withChecksum(ipv4(words,
-    segmentOf(ports[0], ports[1], flags, sequence, acknowledgment, payload)), 'right'))
+  return ether(to.mac, from.mac, 0x0800, withChecksum(ipv4(words, segment), 'right'))
 }
 
 /** A whole UDP frame. */

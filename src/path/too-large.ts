@@ -15,10 +15,12 @@ import {
   IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, ipv6Upper, ipv6Word, isIpv6Multicast,
   PROTOCOL_ICMPV6, writeIpv6Header,
 } from '../wire/ipv6.ts'
+import { isPartial } from './backend-answer.ts'
+import { clampMss, isSyn } from './clamp.ts'
 import {
   COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT, DROP_MALFORMED, DROP_TOO_LARGE,
 } from './counters.ts'
-import type { Frame } from './frame.ts'
+import { type Frame, tagOctets } from './frame.ts'
 import { NETWORK_MTU } from './image.ts'
 import { drop, type Plane, sendTo } from './plane.ts'
 import { largestSegment } from './segment.ts'
@@ -29,11 +31,19 @@ const TTL = 64
 const LOOPBACK_NETWORK = 127
 const FIRST_GROUP_NETWORK = 224
 
-/** Whether plane.frame can pass through the network; if not it is counted, and its sender told. */
+/**
+ * Whether plane.frame can pass through the network; if not it is counted, and its sender told. One
+ * that begins a connection is made to ask for what can pass.
+ */
 export function fitsNetwork(plane: Plane, slot: number, network: number): boolean {
-  const largestOctets = largestSegment(plane.ring.view, plane.frame)
+  const { frame } = plane
+  const view = plane.ring.view
+  const largestOctets = largestSegment(view, frame)
   const mtu = networkWord(plane.tables, network, NETWORK_MTU)
-  if (largestOctets >= 0 && largestOctets <= mtu + ETHER_HEADER_OCTETS) return true
+  if (largestOctets >= 0 && largestOctets <= mtu + ETHER_HEADER_OCTETS) {
+    if (isSyn(view, frame)) clampMss(plane, mtu, isPartial(view, frame))
+    return true
+  }
   if (largestOctets >= 0) answerTooLarge(plane, slot, mtu)
   drop(plane, largestOctets < 0 ? DROP_MALFORMED : DROP_TOO_LARGE)
   return false
@@ -59,15 +69,15 @@ export function answerTooLarge(plane: Plane, slot: number, mtu: number): void {
   const at = plane.scratch + VNET_HEADER_OCTETS
   plane.ring.octets.fill(0, plane.scratch, at)
   // Tags of the offending frame are copied, so that the answer comes back in the same VLAN.
-  const tagOctets = frame.l3At - frame.at - ETHER_HEADER_OCTETS
+  const tags = tagOctets(frame)
   writeEtherHeader(plane.ring.view, at, frame.sourceHigh, frame.sourceLow, frame.destinationHigh,
     frame.destinationLow, frame.etherType)
-  for (let i = 0; i < tagOctets + 2; i++) {
+  for (let i = 0; i < tags + 2; i++) {
     plane.ring.octets[at + 12 + i] = plane.ring.octets[frame.at + 12 + i]!
   }
-  const l3At = at + ETHER_HEADER_OCTETS + tagOctets
-  const octets = isV4 ? writeIpv4Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
-    : writeIpv6Answer(plane.ring.view, frame, l3At, mtu - tagOctets)
+  const l3At = at + ETHER_HEADER_OCTETS + tags
+  const octets = isV4 ? writeIpv4Answer(plane.ring.view, frame, l3At, mtu - tags)
+    : writeIpv6Answer(plane.ring.view, frame, l3At, mtu - tags)
   sendTo(plane, slot, at, l3At - at + octets)
 }
 
