@@ -411,5 +411,8 @@ lab.test('a daemon that stops, and the last service, leave the host as it was', 
     await until('a program has the port', () => holder.stdout.includes('open'))
     await holder.stop()
   }
+  // A node's device goes a moment before the word of it is with the others.
+  await until('node1 knows of nobody in the network', async () =>
+    !JSON.stringify(await rowsOf(lab, 'node1', 'endpoint')).includes('ingress-endpoint'))
   await lab.tapmesh('node1', 'network', 'rm', 'ingress')
 })
