@@ -53,6 +53,8 @@ const BACKENDS = 100
 const FLOWS = 4096
 const SEGMENT_OCTETS = 1400
 const HEAD_OCTETS = 14 + 20 + 20
+/** 1,460: more than fits, so each frame that begins a flow is changed. */
+const MSS_OPTION = [2, 4, 0x05, 0xb4]
 /** Rounds of warm-up, until two of them have left the heap as it was. */
 const WARM_UP_FRAMES = 250_000
 const WARM_UP_ROUNDS_MAX = 24
@@ -232,8 +234,12 @@ function outgoing(traffic: string): Uint8Array[] {
   const isSuper = traffic === 'out-super'
   return Array.from({ length: 8 }, (_, flow) => {
     const frame = segment(HERE, traffic.includes('vip') ? VIP : THERE, flow, 1,
-      isSuper ? SEGMENT_OCTETS * 40 : flow * 150)
-    if (traffic.endsWith('-begin')) frame[47] = 2 // SYN
+      isSuper ? SEGMENT_OCTETS * 40 : MSS_OPTION.length + flow * 150)
+    if (traffic.endsWith('-begin')) {
+      frame[46] = (20 + MSS_OPTION.length) << 2
+      frame[47] = 2 // SYN
+      frame.set(MSS_OPTION, HEAD_OCTETS)
+    }
     if (traffic.startsWith('in')) { // the flows that are answered: to the ports that answer
       const view = viewOf(frame)
       const ports = view.getInt32(34)
