@@ -57,7 +57,9 @@ export function makeLearned(seed: number, counters: Counters, news = makeNews())
   const next = entries()
   for (let i = 0; i < LEARNED_MAX; i++) next[i] = i + 1 < LEARNED_MAX ? i + 1 : -1
   return {
-    seed,
+    // In 32 bits with a sign, as the words it is mixed with: a larger number would be put on the
+    // heap for each look-up wherever the engine does not draw hash3() into its caller.
+    seed: seed | 0,
     buckets: entries().fill(-1),
     next,
     vni: entries(), macHigh: entries(), macLow: entries(), port: entries(), address: entries(),
