@@ -1,5 +1,6 @@
 // The life of a task: what `run` makes in the kernel, how people enter it, how it ends, and that
 // nothing of it is left.
+// May run beside another test.
 import { type KernelState, kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'

@@ -1,5 +1,6 @@
 // What a task is made of: files of its own in /etc, a user, a host name, a control group, a time to
 // stop in.
+// May run beside another test.
 import { type KernelState, kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'

@@ -1,5 +1,6 @@
 // Tasks in a root file system, run by crun: what they see, how they end, who may enter them, and
 // that they outlive the daemon.
+// May run beside another test.
 import { type KernelState, kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { ping } from './lib/traffic.ts'

@@ -1,5 +1,6 @@
 // A hundred tasks on one node come up one after the other, and all go away, and leave nothing: no
 // process, namespace, device, mount, control group, folder, address, and no memory.
+// May run beside another test.
 import { kernelState } from './lib/kernel-state.ts'
 import { SOCKET, useLab } from './lib/lab.ts'
 

@@ -1,5 +1,6 @@
 // A daemon that is killed with -9: its tasks go on, the next daemon takes them up, and what was
 // only half made is undone.
+// May run beside another test; takes long.
 import { makeRandom, pick } from '../src/base/prng.ts'
 import type { TaskView } from '../src/daemon/views.ts'
 import { SOCKET, useLab } from './lib/lab.ts'

@@ -1,5 +1,6 @@
 // The kernel's own VXLAN device as the third VTEP. It was not made by us, so what it takes and
 // answers is VXLAN.
+// May run beside another test.
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 // Bad input: one line that names the thing and says what to do, exit code 1 (2 for usage), and
 // nothing of what was asked for is left in the kernel.
-// May run beside another test.
+// May run beside another test; takes long.
 import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'
 import { until } from './lib/wait.ts'

@@ -1,5 +1,6 @@
 // The daemon as a process: what it leaves in /run, its signals, its configuration, and how it
 // chooses subnets.
+// May run beside another test.
 import { useLab } from './lib/lab.ts'
 import { ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'

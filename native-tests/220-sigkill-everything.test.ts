@@ -1,5 +1,6 @@
 // The worst case: every daemon and every task of every node is killed at once, and then a node
 // loses all that a reboot takes. Starting the daemons again is all that it needs.
+// May run beside another test.
 import { kernelState } from './lib/kernel-state.ts'
 import { useLab } from './lib/lab.ts'
 import { lacking } from './lib/needs.ts'

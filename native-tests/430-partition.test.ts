@@ -1,5 +1,5 @@
 // A network that falls apart and heals: both sides go on, and are one again soon after.
-// May run beside another test.
+// May run beside another test; takes long.
 import { cut, digestsOf, nodesOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'
 import { ping, untilReached } from './lib/traffic.ts'

@@ -1,5 +1,5 @@
 // What somebody on the underlay can do without a key, or with what was heard before: nothing.
-// May run beside another test.
+// May run beside another test; takes long.
 import { clusterOf, peersOf, rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'
 import { sendFrames, sendToPort } from './lib/frames.ts'
 import { useLab } from './lib/lab.ts'

@@ -1,5 +1,5 @@
 // What goes wrong with a cluster, and what is said of it: one line, and nothing half-made.
-// May run beside another test.
+// May run beside another test; takes long.
 import { certify } from '../src/cluster/identity/ca.ts'
 import {
   formatPem, readAuthority, readNodeCertificate, tryPem, tryPrivateKey,

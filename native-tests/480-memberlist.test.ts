@@ -1,6 +1,6 @@
 // Our node among members that are not ours: two processes of HashiCorp's memberlist, as Debian has
 // it, each in a network namespace of its own. In the clear, sealed, packed and not.
-// May run beside another test.
+// May run beside another test; takes long.
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { Test } from 'tap'

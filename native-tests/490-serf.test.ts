@@ -1,6 +1,6 @@
 // Our node among two agents of Serf, as Debian has it: a program with its own ideas of what travels
 // in memberlist's user messages, metadata and states, and that is used elsewhere.
-// May run beside another test.
+// May run beside another test; takes long.
 import t from 'tap'
 import type { Test } from 'tap'
 import { exec } from '../src/base/exec.ts'

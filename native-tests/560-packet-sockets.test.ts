@@ -1,5 +1,6 @@
 // A sender like a virtual machine: it gives the kernel frames with virtio headers, whose checksums
 // are partial and which stand for several datagrams. And what a task may try with such headers.
+// May run beside another test.
 import {
   A, B, firstDifference, type Passed, specOf, superFrame, type SuperSpec, UDP, virtioHeader,
   virtioWords,

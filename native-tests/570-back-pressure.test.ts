@@ -1,5 +1,6 @@
 // A TAP's own queue that is full: nothing blocks, and what the kernel dropped in front of the daemon
 // is counted, to the frame.
+// May run beside another test.
 import { useLab } from './lib/lab.ts'
 import { untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'

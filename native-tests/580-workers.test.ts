@@ -1,5 +1,6 @@
 // Several packet workers: all that passes with one passes, no flow is ever out of order, what one
 // worker learned all know, and a task survives every change of their number.
+// May run beside another test; takes long.
 import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'
 import { download, streamHash, streamServer, untilStreams, upload } from './lib/stream-server.ts'

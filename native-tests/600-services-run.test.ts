@@ -1,5 +1,6 @@
 // Services on three nodes: tasks are spread, replaced, moved when a node dies or is drained, taken
 // up by a daemon that starts anew, and updated some at a time.
+// May run beside another test; takes long.
 import type { ServiceTaskView, ServiceView } from '../src/daemon/service-views.ts'
 import { untilEqual, untilWhole } from './lib/cluster.ts'
 import { useLab } from './lib/lab.ts'

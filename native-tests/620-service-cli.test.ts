@@ -1,6 +1,6 @@
 // Services from the command line: the walk that users of Swarm know, row by row, what is said of
 // what cannot be, and two managers that create the same services at once.
-// May run beside another test.
+// May run beside another test; takes long.
 import t from 'tap'
 import { answerMisfit, operations } from '../src/api/openapi/answers.test-kit.ts'
 import { rowsOf, untilEqual, untilWhole } from './lib/cluster.ts'

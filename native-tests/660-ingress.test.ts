@@ -1,6 +1,6 @@
 // Published ports, as users meet them: every node answers, whether a task runs there or not; and
 // what a node is made to do for that goes again. The rows B12, D11 and E1 to E19 are Docker Swarm's.
-// May run beside another test.
+// May run beside another test; takes long.
 import type { Test } from 'tap'
 import type { ServiceTaskView } from '../src/daemon/service-views.ts'
 import type { TaskView } from '../src/daemon/views.ts'

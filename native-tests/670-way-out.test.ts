@@ -1,6 +1,6 @@
 // The way out: eth1 of each task, in the gateway network of its node. What users of Docker Swarm
 // see of it, that only what belongs to tasks passes, and that it heals and goes without a trace.
-// May run beside another test.
+// May run beside another test; takes long.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

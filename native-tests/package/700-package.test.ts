@@ -1,5 +1,6 @@
 // The package for Debian: made, looked at, installed in a Debian 12 that its systemd has booted,
 // upgraded while tasks talk, and purged.
+// May run beside another test; takes long.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

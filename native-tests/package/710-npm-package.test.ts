@@ -1,4 +1,5 @@
 // The package for npm: made, installed as a person would, and started from where npm has put it.
+// May run beside another test.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
 // The lab on real machines, as far as it can be looked at without them; and its checks, which run
 // on the namespace lab as they run there.
+// May run beside another test.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

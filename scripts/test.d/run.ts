@@ -11,9 +11,12 @@ const COMPILED = join(ROOT, 'node_modules', '.cache', 'compile')
 const TYPES_MAX_MS = 5 * 60_000
 const UNIT_MAX_MS = 15 * 60_000
 const NATIVE_MAX_MS = 30 * 60_000
-/** A line of a native test that mostly waits and measures nothing: another may run beside it. */
-const BESIDE = /^\/\/ May run beside another test\.$/m
-const BESIDE_JOBS = 2
+/** A line of a native test that mostly waits and measures nothing: others may run beside it. */
+const BESIDE = /^\/\/ May run beside another test(?:; takes long)?\.$/m
+/** Those begin first, so that none of them is left alone at the end. */
+const LONG = /^\/\/ May run beside another test; takes long\.$/m
+/** Each keeps a third to a half of a processor busy. */
+const BESIDE_JOBS = 3
 const STDERR_SHOWN_LINES = 100
 /** How node-tap ends a file; times of tests inside are further in. */
 const FILE_TIME = /^(?:not )?ok \d+ - (\S+) # time=([\d.]+)ms/
@@ -132,7 +135,9 @@ async function runStage(stage: Stage, filters: readonly string[]): Promise<Resul
     skipped.forEach(showLine)
     return skipped
   }
-  const beside = files.filter(file => BESIDE.test(readFileSync(join(ROOT, file), 'utf8')))
+  const saying = (words: RegExp) =>
+    files.filter(file => words.test(readFileSync(join(ROOT, file), 'utf8')))
+  const beside = [...new Set([...saying(LONG), ...saying(BESIDE)])]
   const alone = files.filter(file => !beside.includes(file))
   return [...await runTap(stage, beside, BESIDE_JOBS), ...await runTap(stage, alone, 1)]
 }
