@@ -8,7 +8,7 @@ import { iperf, iperfServer, ping, untilReached } from './lib/traffic.ts'
 import { until } from './lib/wait.ts'
 
 const lab = useLab({ nodes: 2, needs: {
-  tools: ['ping', 'curl', 'iperf3', 'tc', 'nstat', 'perl', 'ip'],
+  tools: ['ping', 'curl', 'iperf3', 'tc', 'nstat', 'perl', 'ip', 'setpriv'],
 } })
 const A = 'node1/a'
 const B = 'node2/b'
@@ -96,6 +96,16 @@ lab.test('workers come before tasks, the rest of the daemon does not, and plane.
     t.equal(await threadsOf('node2', -7), 0)
     await restart('node2', 2)
   })
+
+lab.test('a daemon that may not raise its priority says so, and runs all the same', async t => {
+  await lab.daemon('node2', 'stop')
+  const daemon = lab.start('node2', 'setpriv', '--bounding-set=-sys_nice', 'tapmesh', 'daemon')
+  await until('it answers', async () => (await lab.run('node2', 'tapmesh', 'status')).code === 0)
+  t.match(daemon.stdout + daemon.stderr, /another priority than plane\.nice: is CAP_SYS_NICE missing/)
+  t.equal(await threadsOf('node2', -7), 0)
+  await daemon.stop()
+  await lab.daemon('node2', 'start')
+})
 
 lab.test('both workers carry flows, and what one learned the other knows', async t => {
   await sendFlows()
