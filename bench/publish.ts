@@ -44,7 +44,7 @@ type Round = { compileMs: number; buildMs: number; adoptedMs: number; packetMs: 
 
 function openSockets(address: string, port: number): UnderlaySockets {
   return openUnderlay({ address: parseIpv4(address), port, ttl: 64, udpChecksum: true, mtu: 1500,
-    segment: false, gro: false, receivers: 1 })
+    segment: false, gro: false, receivers: 1, senders: 4 })
 }
 
 function state(): State {
@@ -178,7 +178,8 @@ const { rounds, rows, json } = readWords()
 const giveBack = await takeLock()
 const sockets = openSockets(WORKER, PORT)
 const bench = new Bench(await PacketWorker.start({ sockets, spinMicros: 20, nice: 0,
-  inheritDscp: false, offload: { tcp: true, udp: true }, seed: 1, worker: 0, workers: 1, news: [],
+  inheritDscp: false, offload: { tcp: true, udp: true }, folds: true, seed: 1, worker: 0, workers: 1,
+  news: [],
   flows: { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } }, () => {}))
 try {
   const table: Record<string, Record<string, string>> = {}

@@ -40,7 +40,7 @@ type Sent = { octets: number; to?: number; tos?: number; flow?: number }
 
 function underlay(address: string, over: Partial<UnderlaySpec> = {}): UnderlaySockets {
   return withNetns(NETNS, () => openUnderlay({ address: parseIpv4(address), port: 4789, ttl: 64,
-    udpChecksum: true, mtu: 1500, segment: true, gro: true, receivers: 1, ...over }))
+    udpChecksum: true, mtu: 1500, segment: true, gro: true, receivers: 1, senders: 4, ...over }))
 }
 
 /** Receives trains and leaves them whole. */

@@ -10,7 +10,7 @@ import { createNetns, deleteNetns, primeThreadPool, withNetns } from '../src/ker
 import { close } from '../src/kernel/syscalls.ts'
 import { makeTap, type Tap } from '../src/kernel/tap-device.ts'
 import { makeTapArea, TapPort } from '../src/kernel/tap.ts'
-import { SENDERS } from '../src/kernel/underlay.ts'
+import { SENDERS_MAX as SENDERS } from '../src/kernel/underlay.ts'
 import { flowHash, makeFrame, parseFrame } from '../src/path/frame.ts'
 import { makeSteering, workerOf } from '../src/path/steering.ts'
 import { lacking } from './lib/needs.ts'

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../base/log.ts'
 import { tryIpv4 } from '../base/text.ts'
+import { SENDERS_MAX } from '../kernel/underlay.ts'
 import { FLOWS_DEFAULT, FLOWS_MAX } from '../path/flow-memory.ts'
 import { REST_MS } from '../cluster/ipam.ts'
 import { WORKERS_MAX } from '../path/steering.ts'
@@ -26,6 +27,10 @@ const SPIN_MICROS = availableParallelism() > 1 ? 50 : 0
  */
 const NICE = -7
 
+/** Frames of one port share system calls and trains: docs/decisions/0027. */
+const SOURCE_PORTS_PER_WORKER = 4
+const SOURCE_PORTS = [1, 2, 4, 8, 16]
+
 const path = z.string().startsWith('/', 'a path begins with "/"').max(4096)
 const address = z.string().refine(text => tryIpv4(text) >= 0, 'not an IPv4 address')
 
@@ -43,6 +48,8 @@ const file = z.strictObject({
     udpChecksum: z.boolean().default(true),
     /** Outer DSCP: zero, or that of the inner packet. ECN is always carried (RFC 6040). */
     dscp: z.enum(['zero', 'inherit']).default('inherit'),
+    /** Outer source ports of this node, among which flows are spread; absent: four a worker. */
+    sourcePorts: z.literal(SOURCE_PORTS, `not one of ${SOURCE_PORTS.join(', ')}`).optional(),
   }).default({ port: 4789, ttl: 64, udpChecksum: true, dscp: 'inherit' }),
   mesh: z.strictObject({
     /** Gossip, and joining: UDP and TCP. */
@@ -68,10 +75,12 @@ const file = z.strictObject({
     spinMicros: z.int().min(0).max(1000).default(SPIN_MICROS),
     /** Nice value of packet workers: below zero they come before the tasks they serve. */
     nice: z.int().min(-20).max(19).default(NICE),
+    /** Acknowledgments and FINs without data go with the segment next to them. */
+    foldSegments: z.boolean().default(true),
   }).default({
     tcpSegmentation: true, udpSegmentation: true, udpSegment: true, udpGro: true,
     remoteChecksum: false, workers: 1, multiQueue: true, flows: FLOWS_DEFAULT,
-    spinMicros: SPIN_MICROS, nice: NICE,
+    spinMicros: SPIN_MICROS, nice: NICE, foldSegments: true,
   }),
   paths: z.strictObject({
     run: path.default('/run/tapmesh'),
@@ -102,7 +111,7 @@ type File = z.output<typeof file>
 
 export type Config = Readonly<{
   node: { name: string }
-  underlay: File['underlay']
+  underlay: File['underlay'] & { sourcePorts: number }
   mesh: File['mesh']
   plane: File['plane']
   paths: { run: string; state: string; socket: string; pidFile: string }
@@ -140,7 +149,7 @@ export function parseConfig(text: string, where: string): Config {
   const { node, underlay, mesh, plane, paths, log, addresses, wayOut, tasks } = result.data
   return {
     node: { name: node.name ?? hostname() },
-    underlay,
+    underlay: { ...underlay, sourcePorts: sourcePortsOf(result.data, where) },
     mesh,
     plane,
     paths: { ...paths, socket: `${paths.run}/tapmesh.sock`, pidFile: `${paths.run}/tapmesh.pid` },
@@ -149,6 +158,15 @@ export function parseConfig(text: string, where: string): Config {
     wayOut,
     tasks,
   }
+}
+
+/** @throws ConfigError when there are fewer than workers: each needs one of its own */
+function sourcePortsOf({ underlay, plane: { workers } }: File, where: string): number {
+  const enough = SOURCE_PORTS.find(ports => ports >= SOURCE_PORTS_PER_WORKER * workers)
+  const { sourcePorts = enough ?? SENDERS_MAX } = underlay
+  if (sourcePorts >= workers) return sourcePorts
+  throw new ConfigError(`${where}: underlay.sourcePorts: ${sourcePorts} are too few for `
+    + `plane.workers: ${workers}; each needs one`, { path: where, faults: 1 })
 }
 
 /** What of a changed configuration only a restart brings: the paths of the values, dotted. */

@@ -8,7 +8,6 @@ import { makeDirectory } from '../kernel/directory.ts'
 import { probeSteering, probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
-import { SENDERS } from '../kernel/underlay.ts'
 import { makeSteering } from '../path/steering.ts'
 import { advertise } from './advertise.ts'
 import { Attachments } from './attachments.ts'
@@ -174,11 +173,11 @@ ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
 }
 
 /** What this kernel's TAPs have of what is configured. */
-function probeTapKind({ plane }: Config): TapKind {
+function probeTapKind({ plane, underlay }: Config): TapKind {
   const { tcpSegmentation, udpSegmentation, multiQueue, workers } = plane
   return {
     offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }),
-    steering: multiQueue ? probeSteering(makeSteering(workers, SENDERS)) : -1,
+    steering: multiQueue ? probeSteering(makeSteering(workers, underlay.sourcePorts)) : -1,
     count: workers,
   }
 }

@@ -35,6 +35,7 @@ const plane = makePlane({
   counters: spec.counters,
   clock: systemClock,
   inheritDscp: spec.inheritDscp,
+  folds: spec.folds,
   offload: spec.offload,
   seed: spec.seed,
   news: makeNews(spec.news, spec.worker),

@@ -14,6 +14,7 @@ export const ANSWER_TIMEOUT_MS = 5000
 export type PlaneSpec = {
   sockets: UnderlaySockets
   inheritDscp: boolean
+  folds: boolean
   offload: TapFeatures
   spinMicros: number
   /** Nice value of the worker's thread. */

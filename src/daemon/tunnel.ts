@@ -73,11 +73,11 @@ export class Tunnel {
 }
 
 function openSockets({ config }: TunnelSpec, underlay: UnderlayAddress): UnderlaySockets {
-  const { port, ttl, udpChecksum } = config.underlay
+  const { port, ttl, udpChecksum, sourcePorts } = config.underlay
   const { udpSegment, udpGro, workers } = config.plane
   return openUnderlay({
     address: underlay.number, port, ttl, udpChecksum, mtu: underlay.mtu, segment: udpSegment,
-    gro: udpGro, receivers: workers,
+    gro: udpGro, receivers: workers, senders: sourcePorts,
   })
 }
 
@@ -87,7 +87,7 @@ async function startParts({ config, tapKind, onPortDead }: TunnelSpec, underlay:
     const datapath = await Datapath.start({
       sockets, offload: tapKind.offload, spinMicros: config.plane.spinMicros,
       nice: config.plane.nice, inheritDscp: config.underlay.dscp === 'inherit',
-      seed: randomBytes(4).readInt32LE(),
+      folds: config.plane.foldSegments, seed: randomBytes(4).readInt32LE(),
     }, config.plane.flows, onPortDead)
     return { underlay, sockets, datapath }
   } catch (error) {

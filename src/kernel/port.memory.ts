@@ -21,11 +21,12 @@ export function makeMemoryArea(ring: Ring): number {
  * Lay deliveries into the ring one behind the other, each with `lead` octets in front: zeros, or
  * its virtio header.
  * @param cutLength what ring.length shows for a delivery that does not fit, which is cut
+ * @param taken     ring.taken, where what was received before stays
  */
 function receiveInto(ring: Ring, area: number, queue: MemoryQueue, lead: number,
-  cutLength: number): number {
+  cutLength: number, taken?: Int32Array): number {
   const room = SLOT_OCTETS_MAX - lead
-  let start = area
+  let start = area + (taken?.[0] ?? 0)
   let count = 0
   for (; count < MEMORY_BATCH && start + SLOT_OCTETS_MAX <= area + AREA_OCTETS; count++) {
     const delivery = queue.shift()
@@ -41,6 +42,7 @@ function receiveInto(ring: Ring, area: number, queue: MemoryQueue, lead: number,
     ring.tos[count] = delivery.tos
     start = (at + Math.min(delivery.octets.length, room) + 63) & ~63
   }
+  if (taken !== undefined) taken[0] = start - area
   return count
 }
 
@@ -62,7 +64,8 @@ export class MemoryFramePort implements FramePort {
 
   receive(): number {
     const room = SLOT_OCTETS_MAX - VNET_HEADER_OCTETS
-    return receiveInto(this.#ring, this.#area, this.inbound, VNET_HEADER_OCTETS, room)
+    return receiveInto(this.#ring, this.#area, this.inbound, VNET_HEADER_OCTETS, room,
+      this.#ring.taken)
   }
 
   send(at: number, lengthOctets: number): number {

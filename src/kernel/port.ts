@@ -1,10 +1,13 @@
 // What the packet path knows of the kernel: three small interfaces over the ring. Rules of all
-// three: nothing blocks but `wait`; answers below zero are minus errno; a frame stays where it lies
-// until the next receive, and the VNET_HEADER_OCTETS in front of it belong to the port.
+// three: nothing blocks but `wait`; answers below zero are minus errno; the VNET_HEADER_OCTETS in
+// front of a frame belong to the port.
 
 /** A TAP, or a stand-in for one. Frames are Ethernet without checksum. */
 export interface FramePort {
-  /** Fill ring.at and ring.length from index 0; answers how many, 0 when there is none for now. */
+  /**
+   * Fill ring.at and ring.length from index 0; answers how many, 0 when there is none for now. The
+   * frames lie behind ring.taken, which grows by what they take, and stay until it is set back.
+   */
   receive(): number
   /** Hand over the frame at `at` and the virtio header in front of it. Answers 0 or minus errno. */
   send(at: number, lengthOctets: number): number
@@ -20,8 +23,8 @@ export interface FramePort {
 /** The UDP side: datagrams that carry VXLAN. */
 export interface Underlay {
   /**
-   * Fill ring.at, length, source and tos from index 0 with UDP payloads; answers how many. Length
-   * -1 is a datagram that did not fit and was cut.
+   * Fill ring.at, length, source and tos from index 0 with UDP payloads; answers how many. They
+   * stay until the next receive. Length -1 is a datagram that did not fit and was cut.
    */
   receive(): number
   /** Where datagrams to `destination` go from now on; 0 <= destination < DESTINATIONS_MAX. */

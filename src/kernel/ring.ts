@@ -36,6 +36,8 @@ export type Ring = Readonly<{
   sum: Sum
   /** Octets reserved so far, at index 0. */
   reserved: Int32Array
+  /** Octets of the room of local ports that hold frames which are still needed, at index 0. */
+  taken: Int32Array
 }>
 
 /** @param base address of the memory, or 0 when no system call will see it */
@@ -54,6 +56,7 @@ export function makeRing(source: WebAssembly.Memory, base: number): Ring {
     tos: new Uint8Array(FRAMES_MAX),
     sum: makeSum(source),
     reserved: new Int32Array(1),
+    taken: new Int32Array(1),
   }
 }
 

@@ -14,7 +14,7 @@ export const TAP_BATCH_FRAMES = 64
 const AREA_OCTETS = 1 << 18
 const SLOT_OCTETS_MAX = (FRAME_OCTETS_MAX + VNET_HEADER_OCTETS + 63) & ~63
 
-/** What all TAPs of one worker share: a batch is finished before the next TAP is read. */
+/** What all TAPs of one worker share: each reads behind what is still needed, see ring.taken. */
 export type TapArea = Readonly<{
   frames: number
   /** Vectors of one gathered write. */
@@ -47,17 +47,21 @@ export class TapPort implements FramePort {
   receive(): number {
     const ring = this.#ring
     const end = this.#area.frames + AREA_OCTETS - SLOT_OCTETS_MAX
-    let at = this.#area.frames
+    let at = this.#area.frames + ring.taken[0]!
     let count = 0
     while (count < TAP_BATCH_FRAMES && at <= end) {
       const octets = read(this.fd, ring.addresses[at / ADDRESS_STEP_OCTETS] as number,
         SLOT_OCTETS_MAX)
-      if (octets < 0) return count === 0 && octets !== -EAGAIN ? octets : count
+      if (octets < 0) {
+        if (count === 0 && octets !== -EAGAIN) return octets
+        break
+      }
       ring.at[count] = at + VNET_HEADER_OCTETS
       ring.length[count] = octets - VNET_HEADER_OCTETS
       count += 1
       at = (at + octets + 63) & ~63
     }
+    ring.taken[0] = at - this.#area.frames
     return count
   }
 

@@ -7,7 +7,7 @@ import {
 } from './message-header.ts'
 import { DESTINATIONS_MAX } from './port.ts'
 import { makeAddressedRoom, makeRoom, type Ring } from './ring.ts'
-import { SENDERS } from './underlay.ts'
+import { SENDERS_MAX } from './underlay.ts'
 
 /** Messages of one receive; with UDP_GRO each is a whole train. */
 export const RECEIVE_BATCH = 32
@@ -52,7 +52,7 @@ export const COUNT = 5
 export const OCTETS = 6
 
 export function makeSendState(): Int32Array {
-  return new Int32Array(SENDERS * STATE_WORDS)
+  return new Int32Array(SENDERS_MAX * STATE_WORDS)
 }
 
 export function makeReceiveHeaders(ring: Ring): ReceiveHeaders {
@@ -81,14 +81,14 @@ export function makeReceiveHeaders(ring: Ring): ReceiveHeaders {
 export function makeSendHeaders(ring: Ring): SendHeaders {
   const headers = {
     names: makeRoom(ring, DESTINATIONS_MAX * SOCKADDR_OCTETS),
-    messages: makeAddressedRoom(ring, SENDERS * SEND_BATCH * MESSAGE_OCTETS),
-    vectors: makeRoom(ring, SENDERS * SEND_PAIRS * 2 * IOVEC_OCTETS),
-    controls: makeRoom(ring, SENDERS * SEND_BATCH * SEND_CONTROL_OCTETS),
+    messages: makeAddressedRoom(ring, SENDERS_MAX * SEND_BATCH * MESSAGE_OCTETS),
+    vectors: makeRoom(ring, SENDERS_MAX * SEND_PAIRS * 2 * IOVEC_OCTETS),
+    controls: makeRoom(ring, SENDERS_MAX * SEND_BATCH * SEND_CONTROL_OCTETS),
   }
-  for (let i = 0; i < SENDERS * SEND_PAIRS * 2; i++) {
+  for (let i = 0; i < SENDERS_MAX * SEND_PAIRS * 2; i++) {
     writePointer(ring, headers.vectors + i * IOVEC_OCTETS, 0)
   }
-  for (let i = 0; i < SENDERS * SEND_BATCH; i++) {
+  for (let i = 0; i < SENDERS_MAX * SEND_BATCH; i++) {
     const message = headers.messages + i * MESSAGE_OCTETS
     const control = headers.controls + i * SEND_CONTROL_OCTETS
     writePointer(ring, message + NAME, headers.names)

@@ -20,7 +20,7 @@ import {
   SEND_CONTROL_OCTETS, SEND_PAIRS, type SendHeaders, SLOT_LEAD_OCTETS, SLOT_OCTETS, STATE_WORDS,
   TOS,
 } from './udp-headers.ts'
-import { closeUnderlay, SENDERS, type UnderlaySockets } from './underlay.ts'
+import { closeUnderlay, type UnderlaySockets } from './underlay.ts'
 
 /** Datagrams of one train; kernels before 6.9 take no more than 64 (UDP_MAX_SEGMENTS). */
 export const TRAIN_MAX = 64
@@ -80,7 +80,7 @@ export class UdpPort implements Underlay {
   queue(destination: number, flow: number, tos: number, headAt: number, headOctets: number,
     bodyAt: number, bodyOctets: number): void {
     const state = this.#state
-    const sender = flow & (SENDERS - 1)
+    const sender = flow & (this.#sockets.senders.length - 1)
     const row = sender * STATE_WORDS
     const octets = headOctets + bodyOctets
     if (state[row + PAIRS] === SEND_PAIRS) this.#flushSender(sender)
@@ -98,7 +98,7 @@ export class UdpPort implements Underlay {
   }
 
   flush(): void {
-    for (let sender = 0; sender < SENDERS; sender++) {
+    for (let sender = 0; sender < this.#sockets.senders.length; sender++) {
       if (this.#state[sender * STATE_WORDS + MESSAGES] !== 0) this.#flushSender(sender)
     }
   }

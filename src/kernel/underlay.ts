@@ -18,8 +18,8 @@ import { bind, close, getsockopt, setsockopt, socket } from './syscalls.ts'
  */
 export const SOURCE_PORT_FIRST = 49_153
 export const SOURCE_PORTS = 16_383
-/** Sending sockets, a power of two. */
-export const SENDERS = 16
+/** Sending sockets at most; there is always a power of two of them. */
+export const SENDERS_MAX = 16
 export const SOCKET_BUFFER_OCTETS = 8 << 20
 const SK_MEMINFO_DROPS = 8 // linux/sock_diag.h
 
@@ -39,6 +39,8 @@ export type UnderlaySpec = Readonly<{
    * what came from one source port is read from one of them, in order.
    */
   receivers: number
+  /** Sockets that send, each from a source port of its own: a power of two. */
+  senders: number
 }>
 
 export type UnderlaySockets = Readonly<{
@@ -68,7 +70,7 @@ export function openUnderlay(spec: UnderlaySpec): UnderlaySockets {
     const gro = spec.gro && receivers.every(fd => trySet(fd, IPPROTO_UDP, UDP_GRO, 1))
     const ports: number[] = []
     const senders: number[] = []
-    for (let i = 0; i < SENDERS; i++) {
+    for (let i = 0; i < spec.senders; i++) {
       const sender = openSocket(spec, opened)
       attachFilter(sender, REFUSE_ALL) // it must not collect what strangers send to its port
       ports.push(bindSourcePort(sender, spec, i))
@@ -143,7 +145,7 @@ function bindError(errno: number, spec: UnderlaySpec): Error {
 
 /** The i-th part of the source port range, from its first free port on. */
 function bindSourcePort(fd: number, spec: UnderlaySpec, i: number): number {
-  const part = Math.floor(SOURCE_PORTS / SENDERS)
+  const part = Math.floor(SOURCE_PORTS / spec.senders)
   const first = SOURCE_PORT_FIRST + i * part
   let result = 0
   for (let port = first; port < first + part; port++) {

@@ -7,7 +7,9 @@ import { foldSum, pseudoSumIpv4, pseudoSumIpv6 } from '../wire/checksum.ts'
 import { ETHERTYPE_IPV6, ETHER_HEADER_OCTETS } from '../wire/ether.ts'
 import { IPV4_HEADER_OCTETS, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import { PROTOCOL_ICMPV6 } from '../wire/ipv6.ts'
-import { TCP_CHECKSUM_FIELD, tcpFlags, TCP_PSH, tcpSequence } from '../wire/tcp.ts'
+import {
+  setTcpFlags, TCP_CHECKSUM_FIELD, tcpFlags, TCP_PSH, tcpSequence,
+} from '../wire/tcp.ts'
 import { UDP_CHECKSUM_FIELD } from '../wire/udp.ts'
 import {
   GSO_NONE, GSO_UDP, VIRTIO_HEADER_OCTETS, virtioNeedsChecksum, writeVirtioGso,
@@ -193,7 +195,7 @@ function writeHead(plane: Plane, key: number): void {
   }
   const isTcp = bundles.type[key] !== GSO_UDP
   const field = isTcp ? TCP_CHECKSUM_FIELD : UDP_CHECKSUM_FIELD
-  if (isTcp) view.setUint8(l4At + 13, tcpFlags(view, l4At) | bundles.flags[key]!)
+  if (isTcp) setTcpFlags(view, l4At, tcpFlags(view, l4At) | bundles.flags[key]!)
   else view.setUint16(l4At + UDP_LENGTH, l4Octets)
   view.setUint16(l4At + field, foldSum(pseudo))
   writeVirtioGso(view, at - VIRTIO_HEADER_OCTETS, bundles.type[key]!, bundles.size[key]!,

@@ -20,5 +20,6 @@ export const COUNT_NAMES = [
   'fdb.learned', 'fdb.moved', 'fdb.evicted', 'fdb.aged', 'checksum.partial', 'plane.breaths',
   'frames.segmented', 'frames.coalesced', 'ndp.answered', 'fdb.unheard',
   'flows.made', 'flows.aged', 'flows.evicted', 'flows.unserved', 'flows.reset', 'vip.echoed',
-  'vip.unreachable_sent', 'vip.unreachable_limited', 'tcp.mss_clamped',
+  'vip.unreachable_sent', 'vip.unreachable_limited', 'tcp.mss_clamped', 'tcp.acks_folded',
+  'tcp.fins_folded',
 ] as const

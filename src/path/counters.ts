@@ -80,10 +80,13 @@ export const COUNT_VIP_UNREACHABLE_SENT = FIRST + 28
 export const COUNT_VIP_UNREACHABLE_LIMITED = FIRST + 29
 /** Segments that begin a connection and were made to ask for no more than fits: see clamp.ts. */
 export const COUNT_MSS_CLAMPED = FIRST + 30
+/** Frames of frames.tap_in that went with the next, or the last, of their flow: see fold.ts. */
+export const COUNT_ACKS_FOLDED = FIRST + 31
+export const COUNT_FINS_FOLDED = FIRST + 32
 /** Not a counter: entries in the learned table now. */
-export const GAUGE_LEARNED = FIRST + 31
+export const GAUGE_LEARNED = FIRST + 33
 /** Not a counter: the table generation in use. */
-export const GAUGE_GENERATION = FIRST + 32
+export const GAUGE_GENERATION = FIRST + 34
 
 /**
  * One row of numbers. They are doubles, exact up to 2^53, because those need no object to add to.
@@ -91,7 +94,7 @@ export const GAUGE_GENERATION = FIRST + 32
  */
 export type Counters = Float64Array
 
-export const COUNTERS = FIRST + 33
+export const COUNTERS = FIRST + 35
 
 export function makeCounters(): Counters {
   return new Float64Array(new SharedArrayBuffer(COUNTERS * 8))

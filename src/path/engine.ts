@@ -1,7 +1,9 @@
-// hot: one breath of the packet worker: wait, then serve each port that has something, one batch
+// hot: one breath of the packet worker: wait, then serve each port that has something, one batch.
+// The tunnel comes first; what local ports send goes there together, at the end.
 import type { Waiter } from '../kernel/port.ts'
 import { COUNT_BREATHS } from './counters.ts'
 import { ageFlows, sweepFlows } from './flow-age.ts'
+import { flushAll } from './flush.ts'
 import { fromPort } from './inside.ts'
 import { hear } from './hear.ts'
 import { age } from './learned.ts'
@@ -23,12 +25,14 @@ export function breathe(plane: Plane, waiter: Waiter, timeoutMs: number): boolea
   hear(plane)
   if (plane.flows.sweep[0] !== 0) sweepFlows(plane.flows, plane.tables)
   let woken = false
+  let received = 0
+  for (let i = 0; i < ready; i++) if (waiter.ready[i] === TOKEN_UNDERLAY) fromUnderlay(plane)
   for (let i = 0; i < ready; i++) {
     const token = waiter.ready[i]!
     if (token === TOKEN_WAKE) woken = true
-    else if (token === TOKEN_UNDERLAY) fromUnderlay(plane)
-    else fromPort(plane, token - TOKEN_FIRST_PORT)
+    else if (token !== TOKEN_UNDERLAY) received += fromPort(plane, token - TOKEN_FIRST_PORT)
   }
+  if (received > 0) flushAll(plane)
   plane.counters[COUNT_BREATHS]! += 1
   return woken
 }

@@ -291,7 +291,7 @@ function makeTarget(traffic: string, batch: number): Plane {
   const flows = traffic.endsWith('-begin')
     ? { memories: [makeFlowMemory(FLOWS)], mine: 0, capacity: FLOWS } : undefined
   const plane = makePlane({ ring, underlay, counters: makeCounters(), clock: quickClock,
-    inheritDscp: true, offload: { tcp: true, udp: true }, seed: OWN_ADDRESS,
+    inheritDscp: true, offload: { tcp: true, udp: true }, folds: true, seed: OWN_ADDRESS,
     ...flows && { flows } })
   const Port = traffic === 'wasteful' ? WastefulPort : ReplayPort
   plane.ports[0] = new Port(ring, outgoing(traffic), batch, traffic)

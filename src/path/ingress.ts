@@ -33,12 +33,13 @@ import {
   enterFlow, findReply, flowWord, isOwnFlow, NO_FLOW, removeFlow, ROW_MASK, takeRow,
 } from './flow-table.ts'
 import { STATE_IN_MIDDLE, touchFlow, trackForward } from './flow-track.ts'
+import { flush } from './flush.ts'
 import { flowHash, parseFrame } from './frame.ts'
 import {
   NOWHERE, PLACE_GATEWAY, PLACE_HOST, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, STATION_ADDRESS,
   STATION_KEY, STATION_MAC_LOW, STATION_PLACE,
 } from './image.ts'
-import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
+import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
 import { BACKEND_ID, BACKEND_MARK } from './service-image.ts'
 import {

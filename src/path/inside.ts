@@ -13,6 +13,8 @@ import {
   DROP_SPOOFED_ADDRESS, DROP_SPOOFED_MAC, DROP_TO_ITSELF,
 } from './counters.ts'
 import { floodPorts, floodTunnel, floodUnknown } from './flood.ts'
+import { flushMany } from './flush.ts'
+import { FOLDED, foldBatch } from './fold.ts'
 import { flowHash, type Frame, parseFrame } from './frame.ts'
 import {
   NETWORK_LEARNED_MAX, NETWORK_STRICT, NETWORK_VNI, NOWHERE, PORT_ADDRESS, PORT_BALANCED,
@@ -21,14 +23,17 @@ import {
 } from './image.ts'
 import { fromHost, fromPublished } from './ingress.ts'
 import { findLearned, learn } from './learned.ts'
-import { deliver, drop, flush, outerTos, type Plane } from './plane.ts'
+import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
 import { addressFault, advertisementAt, holdsTarget } from './source.ts'
 import { findMember, findStation, networkWord, portWord, stationWord } from './tables.ts'
 import { fitsNetwork } from './too-large.ts'
 import { toVirtual } from './virtual.ts'
 
-/** Receive one batch from the port in `slot` and send every frame where it belongs. */
+/**
+ * Receive one batch from the port in `slot` and send every frame where it belongs; what goes into
+ * the tunnel may wait for flushAll(). Answers how many there were.
+ */
 export function fromPort(plane: Plane, slot: number): number {
   const port = plane.ports[slot]
   if (port === undefined) return 0
@@ -37,15 +42,18 @@ export function fromPort(plane: Plane, slot: number): number {
   if (count < 0) {
     plane.deadSlot = slot
     plane.deadErrno = -count
+    return 0
   }
+  if (count > 1 && plane.folds) foldBatch(plane, count)
   for (let i = 0; i < count; i++) {
     const at = plane.ring.at[i]!
     const lengthOctets = plane.ring.length[i]!
+    if (lengthOctets === FOLDED) continue
     countFrame(plane.counters, COUNT_TAP_IN, lengthOctets)
     if (isHost) fromHost(plane, slot, at, lengthOctets)
     else switchFromPort(plane, slot, at, lengthOctets)
   }
-  if (count > 0) flush(plane)
+  flushMany(plane)
   return count
 }
 

@@ -110,7 +110,7 @@ export class LabHost {
       new MemoryQueue(this.#queueMax, options.faults))
     this.#area = makeMemoryArea(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
-      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, seed: 7,
+      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, folds: true, seed: 7,
       flows: options.flows
         ?? { memories: [makeFlowMemory(LAB_FLOWS)], mine: 0, capacity: LAB_FLOWS },
       ...options.news && { news: options.news, workers: options.workers ?? 1 } })

@@ -8,6 +8,7 @@ import { COUNT_NAMES, DROP_NAMES } from './counter-names.ts'
 import { makeCounters } from './counters.ts'
 import { BROADCAST, ether, payloadOf, type Station } from './frames.test-kit.ts'
 import { buildImage } from './image.ts'
+import { flushAll } from './flush.ts'
 import { fromPort } from './inside.ts'
 import { joined, type Passed } from './offload.test-kit.ts'
 import { fromUnderlay } from './outside.ts'
@@ -155,7 +156,7 @@ export class OffloadHost {
     ring.octets.fill(0xa5) // noise, so that what is not written shows
     this.underlay = new TrainUnderlay(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
-      clock: new ManualClock(1000), inheritDscp, offload, seed: 7 })
+      clock: new ManualClock(1000), inheritDscp, offload, folds: true, seed: 7 })
     const area = makeRoom(ring, TAP_SLOT_OCTETS)
     this.ports = endpoints.map(() => new SuperPort(ring, area))
     this.ports.forEach((port, slot) => { this.plane.ports[slot] = port })
@@ -184,6 +185,7 @@ export class OffloadHost {
   fromPort(slot: number, ...frames: Passed[]): Datagram[] {
     this.ports[slot]!.inbox.push(...frames)
     while (this.ports[slot]!.inbox.length > 0) fromPort(this.plane, slot)
+    flushAll(this.plane)
     return this.underlay.outbox.splice(0)
   }
 

@@ -11,12 +11,9 @@ import { VXLAN_HEADER_OCTETS, writeVxlan } from '../wire/vxlan.ts'
 import { type Bundles, makeBundles } from './bundle-state.ts'
 import {
   COUNT_TAP_OUT, COUNT_UNDERLAY_OUT, countFrame, type Counters, DROP_TAP_DOWN, DROP_TAP_FULL,
-  DROP_UNDERLAY_FULL, DROP_UNDERLAY_REFUSED, DROP_UNDERLAY_TOO_LARGE, DROP_UNDERLAY_UNREACHABLE,
   GAUGE_GENERATION,
 } from './counters.ts'
-import {
-  EHOSTUNREACH, EMSGSIZE, EAGAIN, ENETDOWN, ENETUNREACH, ENOBUFS, ENODEV, ENOMEM, isFull,
-} from './errno.ts'
+import { ENODEV, isFull } from './errno.ts'
 import { beginSweep } from './flow-age.ts'
 import { type Flows, type FlowShards, makeFlows } from './flow-table.ts'
 import { type Fragments, makeFragments } from './fragments.ts'
@@ -67,6 +64,8 @@ export type Plane = {
   readonly bundleFrame: Frame
   readonly bundles: Bundles
   readonly offload: Offload
+  /** Whether segments are folded, see fold.ts. */
+  readonly folds: boolean
   /** A frame in one piece, for gather. */
   readonly onePieceAt: Int32Array
   readonly onePieceOctets: Int32Array
@@ -99,7 +98,7 @@ export type Plane = {
 }
 
 export type PlaneParts = Pick<Plane,
-  'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp' | 'offload'> & {
+  'ring' | 'underlay' | 'counters' | 'clock' | 'inheritDscp' | 'offload' | 'folds'> & {
   /** Seed of the learned table's hash. */
   seed: number
   /** What several workers tell each other. */
@@ -227,24 +226,4 @@ export function innerTos(view: DataView, frame: Frame): number {
   if (frame.ipHeaderOctets === 0) return 0
   if (frame.etherType === ETHERTYPE_IPV4) return ipv4Tos(view, frame.l3At)
   return frame.etherType === ETHERTYPE_IPV6 ? ipv6TrafficClass(view, frame.l3At) : 0
-}
-
-/** Send what was queued, and count what the kernel refused under its reason. */
-export function flush(plane: Plane): void {
-  plane.underlay.flush()
-  plane.headsUsed = 0
-  const refused = plane.underlay.refused
-  if (refused[0] === plane.refusedSeen) return
-  const datagrams = refused[0]! - plane.refusedSeen
-  const octets = plane.underlay.refusedOctets[0]! - plane.refusedOctetsSeen
-  plane.counters[COUNT_UNDERLAY_OUT]! -= datagrams
-  plane.counters[COUNT_UNDERLAY_OUT + 1]! -= octets - datagrams * VXLAN_HEADER_OCTETS
-  plane.refusedSeen += datagrams
-  plane.refusedOctetsSeen += octets
-  const full = refused[EAGAIN]! + refused[ENOBUFS]! + refused[ENOMEM]!
-  const unreachable = refused[ENETUNREACH]! + refused[EHOSTUNREACH]! + refused[ENETDOWN]!
-  plane.counters[DROP_UNDERLAY_FULL] = full
-  plane.counters[DROP_UNDERLAY_UNREACHABLE] = unreachable
-  plane.counters[DROP_UNDERLAY_TOO_LARGE] = refused[EMSGSIZE]!
-  plane.counters[DROP_UNDERLAY_REFUSED] = refused[0]! - full - unreachable - refused[EMSGSIZE]!
 }

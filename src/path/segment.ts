@@ -18,10 +18,11 @@ import {
   markRemoteChecksum, REMOTE_CHECKSUM_START_MAX, VXLAN_HEADER_OCTETS,
 } from '../wire/vxlan.ts'
 import { COUNT_SEGMENTED, COUNT_UNDERLAY_OUT } from './counters.ts'
+import { flush } from './flush.ts'
 import type { Frame } from './frame.ts'
 import { MEMBER_REMOTE_CHECKSUM } from './image.ts'
 import {
-  flush, headerOf, HEAD_LEAD_OCTETS, HEAD_SLOTS_MAX, HEAD_SLOT_OCTETS, type Plane, tunnelOne,
+  headerOf, HEAD_LEAD_OCTETS, HEAD_SLOTS_MAX, HEAD_SLOT_OCTETS, type Plane, tunnelOne,
 } from './plane.ts'
 import {
   finishIp, finishTcp, finishUdp, ipv4Base, leaveChecksum, pseudoBase, tcpBase, TCP_CHECKSUM,

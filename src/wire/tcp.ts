@@ -51,8 +51,17 @@ export function tcpFlags(dv: DataView, at: number): number {
   return dv.getUint8(at + FLAGS)
 }
 
+/** Checksums are the caller's, here and below. */
+export function setTcpFlags(dv: DataView, at: number, flags: number): void {
+  dv.setUint8(at + FLAGS, flags)
+}
+
 export function tcpWindow(dv: DataView, at: number): number {
   return dv.getUint16(at + WINDOW)
+}
+
+export function setTcpWindow(dv: DataView, at: number, window: number): void {
+  dv.setUint16(at + WINDOW, window)
 }
 
 export function tcpChecksum(dv: DataView, at: number): number {
