@@ -67,7 +67,8 @@ function balance({ counters: c, drops }: StatusView): { came: number; went: numb
   return {
     came: c['frames.tap_in']! + c['frames.segmented']! + copies + c['frames.underlay_in']!
       + c['icmp.too_large_sent']!,
-    went: c['frames.tap_out']! + c['frames.underlay_out']! + dropped,
+    went: c['frames.tap_out']! + c['frames.underlay_out']! + c['tcp.acks_folded']!
+      + c['tcp.fins_folded']! + dropped,
   }
 }
 

@@ -95,7 +95,8 @@ function fold(plane: Plane, i: number, which: number): void {
 function saysMore(view: DataView, frame: number, next: number, lengthOctets: number): boolean {
   const payload = payloadOctets(view, next)
   const flags = tcpFlags(view, next + L4)
-  if (payload < 0 || !isWhole(view, next, lengthOctets)) return false
+  if (payload < 0 || !hasSameOptions(view, frame, next)) return false
+  if (!isWhole(view, next, lengthOctets)) return false
   if (payload === 0 && (flags & TCP_FIN) === 0) return false
   if ((flags & (TCP_ACK | TCP_SYN | TCP_RST | TCP_URG)) !== TCP_ACK) return false
   return tcpSequence(view, frame + L4) === tcpSequence(view, next + L4)
@@ -110,7 +111,8 @@ function saysMore(view: DataView, frame: number, next: number, lengthOctets: num
 function takesFin(view: DataView, frame: number, last: number): boolean {
   const payload = payloadOctets(view, last)
   const flags = tcpFlags(view, last + L4)
-  if (payload <= 0 || (flags & ~TCP_PSH) !== TCP_ACK) return false
+  if (payload <= 0 || !hasSameOptions(view, frame, last)) return false
+  if ((flags & ~TCP_PSH) !== TCP_ACK) return false
   if (!virtioNeedsChecksum(view, frame - VIRTIO_HEADER_OCTETS)
     || !virtioNeedsChecksum(view, last - VIRTIO_HEADER_OCTETS)) return false
   return (tcpSequence(view, last + L4) + payload | 0) === tcpSequence(view, frame + L4)
@@ -135,6 +137,11 @@ function payloadOctets(view: DataView, frame: number): number {
   if (first === BARE) return l4Octets - TCP_HEADER_OCTETS
   if (first !== STAMPED || view.getInt32(frame + OPTIONS) !== STAMPS) return -1
   return l4Octets - TCP_HEADER_OCTETS - STAMPS_OCTETS
+}
+
+/** Whether both have time stamps, or neither: of both, payloadOctets() was not -1. */
+function hasSameOptions(view: DataView, frame: number, other: number): boolean {
+  return view.getUint8(frame + L4 + DATA_OFFSET) === view.getUint8(other + L4 + DATA_OFFSET)
 }
 
 /** Whether the frame at `other` is plain TCP, too, between the same ports, addresses and MACs. */

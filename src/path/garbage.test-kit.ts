@@ -24,12 +24,12 @@ import { makeTables } from './tables.ts'
  * From a TAP to the tunnel and back, as single frames and as many in one. `given` is in a strict
  * network of many given endpoints. `vip` is to a virtual address, and from its backend; with
  * `begin` every frame begins a flow, in a table that is always full; with `host` it goes to a
- * published port, and comes from there. `wasteful` is `in` to a port
- * that makes one object of each frame, to see that it would be seen.
+ * published port, and comes from there. Of `out-folded` every other frame goes with the next.
+ * `wasteful` is `in` to a port that makes one object of each frame, to see that it would be seen.
  */
 export type Traffic = 'out' | 'out-super' | 'in' | 'in-train' | 'out-given' | 'in-given'
   | 'in-train-given' | 'wasteful' | 'out-vip' | 'out-vip-begin' | 'in-vip' | 'in-train-vip'
-  | 'out-host-vip' | 'out-host-vip-begin' | 'in-host-vip'
+  | 'out-host-vip' | 'out-host-vip-begin' | 'in-host-vip' | 'out-folded'
 
 export type GarbageReport = {
   forwarded: number
@@ -231,6 +231,9 @@ function segment(from: Station, to: Station, flow: number, sequence: number,
 
 /** What the endpoint sends: eight flows, as single frames or as 40 segments in one. */
 function outgoing(traffic: string): Uint8Array[] {
+  if (traffic === 'out-folded') {
+    return Array.from({ length: 16 }, (_, n) => segment(HERE, THERE, n >> 1, 1, (n & 1) * 100))
+  }
   const isSuper = traffic === 'out-super'
   return Array.from({ length: 8 }, (_, flow) => {
     const frame = segment(HERE, traffic.includes('vip') ? VIP : THERE, flow, 1,

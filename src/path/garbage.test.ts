@@ -25,6 +25,7 @@ async function measure(t: ExecutionContext, traffic: Traffic, batch: number, fra
 const ROWS: [name: string, traffic: Traffic, batch: number][] = [
   ['TAP to tunnel, 64 frames a breath', 'out', 64],
   ['TAP to tunnel, one frame a breath', 'out', 1],
+  ['TAP to tunnel, every other frame goes with the next', 'out-folded', 64],
   ['TAP to tunnel, super-frames cut into segments', 'out-super', 8],
   ['tunnel to TAP, 64 frames a breath', 'in', 64],
   ['tunnel to TAP, one frame a breath', 'in', 1],

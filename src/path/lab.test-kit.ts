@@ -36,6 +36,7 @@ export type LabOptions = {
   /** Networks of a cluster: see Lab.share. */
   strict?: boolean
   inheritDscp?: boolean
+  folds?: boolean
   faults?: WireFaults
   /** Frames that may wait for an endpoint or in front of a host. */
   queueMax?: number
@@ -101,7 +102,7 @@ export class LabHost {
 
   constructor(address: number, lab: Lab, options: LabOptions) {
     const { vnis = [VNI], mtu = MTU, learnedMax = 4096, inheritDscp = false } = options
-    const { strict = false } = options
+    const { strict = false, folds = true } = options
     const ring = makeRing(new WebAssembly.Memory({ initial: RING_PAGES, maximum: RING_PAGES }), 0)
     ring.octets.fill(0xa5) // noise, so that what is not written shows
     this.#queueMax = options.queueMax ?? 4096
@@ -110,7 +111,7 @@ export class LabHost {
       new MemoryQueue(this.#queueMax, options.faults))
     this.#area = makeMemoryArea(ring)
     this.plane = makePlane({ ring, underlay: this.underlay, counters: makeCounters(),
-      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, folds: true, seed: 7,
+      clock: lab.clock, inheritDscp, offload: { tcp: true, udp: true }, folds, seed: 7,
       flows: options.flows
         ?? { memories: [makeFlowMemory(LAB_FLOWS)], mine: 0, capacity: LAB_FLOWS },
       ...options.news && { news: options.news, workers: options.workers ?? 1 } })
