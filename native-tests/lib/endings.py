@@ -4,15 +4,16 @@
 #        endings.py short|half|slow|first HOST COUNT AT_ONCE
 #   short  one question, one answer, and the server closes
 #   half   the client sends OCTETS and says that it is done; only then OCTETS come back
-#   slow   the same, to a server that reads only when nothing more fits: its window closes
+#   slow   the same, to a server that reads only when its window is closed
 #   first  the server speaks first, is asked and answers, and the client closes
-import hashlib, json, socket, sys, threading
+import fcntl, hashlib, json, socket, struct, sys, threading, time
 from multiprocessing import Pool
 
 PORTS = {'short': 8001, 'half': 8002, 'slow': 8003, 'first': 8004}
 OCTETS = 200_000
 DEADLINE_SECONDS = 20
-NARROW_OCTETS = 4096
+NARROW_OCTETS = 16384
+SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b # linux/sockios.h
 
 def octets(name, count):
     """Different for each name, and the same each time."""
@@ -111,6 +112,18 @@ def ask_half(host, n):
         sock.shutdown(socket.SHUT_WR)
         return is_half_answer(sock, n)
 
+def wait_until_closed(sock):
+    """Until all that was sent has been acknowledged, and what waits must not be sent."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        unacknowledged, unsent = (struct.unpack('i', fcntl.ioctl(sock, name, bytes(4)))[0]
+            for name in (SIOCOUTQ, SIOCOUTQNSD))
+        if unacknowledged == unsent > 0:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'{unacknowledged} octets are not acknowledged, {unsent} not sent')
+        time.sleep(0.001)
+
 def ask_slow(host, n):
     with connect(host, 'slow') as control:
         control.recv(1)
@@ -121,7 +134,8 @@ def ask_slow(host, n):
             while left:
                 try:
                     left = left[sock.send(left):]
-                except BlockingIOError: # far more waits here than the server has room for
+                except BlockingIOError:
+                    wait_until_closed(sock)
                     control.sendall(b'r')
                     control.recv(1)
             sock.settimeout(DEADLINE_SECONDS)
