@@ -3,14 +3,15 @@
 # usage: endings.py serve
 #        endings.py short|half|slow|first HOST COUNT AT_ONCE
 #   short  one question, one answer, and the server closes
-#   half   the client sends OCTETS and says that it is done; only then OCTETS come back
+#   half   the client sends OCTETS and says that it is done; only then OCTETS come back. Every
+#          second time it is FEW_OCTETS: all is sent at once, and the FIN has to go alone
 #   slow   the same, to a server that reads only when its window is closed
 #   first  the server speaks first, is asked and answers, and the client closes
 import fcntl, hashlib, json, socket, struct, sys, threading, time
 from multiprocessing import Pool
 
 PORTS = {'short': 8001, 'half': 8002, 'slow': 8003, 'first': 8004}
-OCTETS = 200_000
+OCTETS, FEW_OCTETS = 200_000, 10_000
 DEADLINE_SECONDS = 20
 NARROW_OCTETS = 16384
 SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b # linux/sockios.h
@@ -21,6 +22,9 @@ def octets(name, count):
 
 def short_answer(n):
     return octets(n, 1 + int(n) % 1000)
+
+def half_octets(n, name):
+    return octets(name, FEW_OCTETS if int(n) % 2 else OCTETS)
 
 def line_of(sock):
     line = b''
@@ -45,8 +49,9 @@ def serve_short(sock):
     sock.close()
 
 def answer_half(sock, question):
-    n, _, words = question.partition(b'\n')
-    sock.sendall(octets(f'back {n.decode()}', OCTETS) if words == octets(n.decode(), OCTETS)
+    line, _, words = question.partition(b'\n')
+    n = line.decode()
+    sock.sendall(half_octets(n, f'back {n}') if words == half_octets(n, n)
         else b'other octets than were sent')
     sock.close()
 
@@ -101,10 +106,10 @@ def ask_short(host, n):
         return rest_of(sock) == short_answer(n)
 
 def half_question(n):
-    return f'{n}\n'.encode() + octets(n, OCTETS)
+    return f'{n}\n'.encode() + half_octets(n, n)
 
 def is_half_answer(sock, n):
-    return rest_of(sock) == octets(f'back {n}', OCTETS)
+    return rest_of(sock) == half_octets(n, f'back {n}')
 
 def ask_half(host, n):
     with connect(host, 'half') as sock:
@@ -125,6 +130,7 @@ def wait_until_closed(sock):
         time.sleep(0.001)
 
 def ask_slow(host, n):
+    n *= 2 # each with OCTETS
     with connect(host, 'slow') as control:
         control.recv(1)
         with connect(host, 'slow') as sock:
