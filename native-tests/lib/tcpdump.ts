@@ -14,11 +14,12 @@ const CAPTURED_OCTETS_AT = 8
 /**
  * Start tcpdump on a device, and wait until it sees all that passes.
  * @param filter pcap-filter(7)
+ * @param options of tcpdump(8)
  */
-export async function tcpdump(lab: Lab, where: string, device: string,
-  filter: string): Promise<Tcpdump> {
+export async function tcpdump(lab: Lab, where: string, device: string, filter: string,
+  ...options: string[]): Promise<Tcpdump> {
   const running = lab.start(where, 'tcpdump', '-i', device, '-n', '-U', '--immediate-mode',
-    '-Z', 'root', '-w', '-', filter)
+    '-Z', 'root', '-w', '-', ...options, filter)
   await until(`tcpdump on ${device} of ${where}`, () => running.stderr.includes('listening on'))
   return new Tcpdump(running)
 }

@@ -43,6 +43,27 @@ test('the way out has a subnet that a gateway and tasks fit into', t => {
   }
 })
 
+test('outer source ports: four for each packet worker, at most 16, or as many as are told', t => {
+  const sourcePorts = (text: string) => parseConfig(text, 'x').underlay.sourcePorts
+  t.deepEqual([1, 2, 3, 4, 8].map(workers => sourcePorts(`plane: {workers: ${workers}}`)),
+    [4, 8, 16, 16, 16])
+  for (const ports of [1, 2, 4, 8, 16]) {
+    t.is(sourcePorts(`underlay: {sourcePorts: ${ports}}`), ports)
+  }
+  t.is(sourcePorts('{underlay: {sourcePorts: 4}, plane: {workers: 4}}'), 4)
+})
+
+for (const [text, message] of [
+  ['underlay: {sourcePorts: 3}', 'x.yaml: underlay.sourcePorts: not one of 1, 2, 4, 8, 16'],
+  ['underlay: {sourcePorts: 32}', 'x.yaml: underlay.sourcePorts: not one of 1, 2, 4, 8, 16'],
+  ['{underlay: {sourcePorts: 2}, plane: {workers: 4}}',
+    'x.yaml: underlay.sourcePorts: 2 are too few for plane.workers: 4; each needs one'],
+] as const) {
+  test(`refused: ${text}`, t => {
+    t.throws(() => parseConfig(text, 'x.yaml'), { code: 'TM_CONFIG', message })
+  })
+}
+
 test('a file that was named must be there', t => {
   const error = t.throws(() => loadConfig('/nonexistent/tapmesh.yaml'), { code: 'TM_CONFIG' })
   t.true(error.message.includes('/nonexistent/tapmesh.yaml'))
