@@ -230,7 +230,11 @@ lab.test('a setting turns it off', async t => {
 lab.test('nothing is left of a task, and nothing at all when the daemon has ended', async t => {
   const devices = async (node: string) =>
     (await lab.out(node, 'ls', '/sys/class/net')).trim().split('\n')
+  const follows = async () => /masquerade|ct state/.test(
+    await lab.out(NODE, 'nft', 'list', 'table', 'ip', 'tapmesh'))
+  t.ok(await follows())
   await lab.tapmesh(NODE, 'rm', '-f', 'web', 'other')
+  await until('connections of the host are not followed', async () => !await follows(), 20_000)
   t.same(await devices(NODE), ['eth0', 'eth1', 'lo', 'tapmesh_gw'])
   t.match((await networks(NODE)).find(({ driver }) => driver === 'bridge'), { endpoints: [] })
   for (const node of lab.nodes) {

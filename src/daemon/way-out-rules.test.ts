@@ -24,7 +24,7 @@ function rulesOf(commands: readonly NftCommand[], chain: string): string[] {
 
 const OURS = '"tmg*"'
 const PLAN = {
-  subnet: '172.18.0.0/16', opened: [], ingressDevice: 'tm-ingress', udpPort: 4789,
+  subnet: '172.18.0.0/16', opened: [], ingressDevice: 'tm-ingress', udpPort: 4789, isUsed: true,
 }
 const SUBNET = '{"prefix":{"addr":"172.18.0.0","len":16}}'
 
@@ -39,6 +39,16 @@ test('tasks get out, answers come back, and that is all', t => {
   t.deepEqual(rulesOf(rules, 'postrouting'), [
     `saddr == ${SUBNET}, oifname != ${OURS}, masquerade`,
   ])
+})
+
+test('without tasks nobody comes in, and no connection is followed', t => {
+  const commands = wayOutRules({ ...PLAN, isUsed: false })
+  t.deepEqual(rulesOf(commands, 'forward'), [
+    `iifname == ${OURS}, oifname == ${OURS}, counter, drop`,
+    `iifname == ${OURS}, saddr != ${SUBNET}, counter, drop`,
+    `oifname == ${OURS}, counter, drop`,
+  ])
+  t.notRegex(JSON.stringify(commands), /"ct"|"nat"|masquerade/)
 })
 
 test('tunnels are not followed, neither in nor out', t => {

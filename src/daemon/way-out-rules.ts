@@ -21,15 +21,20 @@ export type WayOutPlan = Readonly<{
   ingressDevice: string
   /** Of the tunnels. */
   udpPort: number
+  /** Whether a task has a plug. */
+  isUsed: boolean
 }>
 
-export function wayOutRules({ subnet, opened, ingressDevice, udpPort }: WayOutPlan): NftCommand[] {
+/**
+ * Masquerading has netfilter follow the connections of the whole host, so a node without tasks does
+ * not. Tunnels have no part in it, and would pay for it with each packet.
+ */
+export function wayOutRules({ subnet, opened, ingressDevice, udpPort, isUsed }: WayOutPlan):
+NftCommand[] {
   const ours = `${HOST_END_PREFIX}*`
   return [
     ...noRules(),
     { add: { table: TABLE } },
-    // Masquerading has netfilter follow the connections of the whole host. Tunnels have no part in
-    // it, and would pay for it with each packet.
     ...['prerouting', 'output'].flatMap(hook => [
       chain(`untracked-${hook}`, 'filter', hook, PRIORITY_RAW),
       rule(`untracked-${hook}`, 'tunnels', match('==', field('dport', 'udp'), udpPort), NOTRACK),
@@ -39,15 +44,15 @@ export function wayOutRules({ subnet, opened, ingressDevice, udpPort }: WayOutPl
       COUNTED, DROP),
     rule('forward', 'only from their own addresses', device('iifname', ours),
       match('!=', field('saddr'), prefixOf(subnet)), COUNTED, DROP),
-    rule('forward', 'answers come back', device('oifname', ours),
-      match('in', { ct: { key: 'state' } }, ['established', 'related']), ACCEPT),
+    ...isUsed ? [rule('forward', 'answers come back', device('oifname', ours),
+      match('in', { ct: { key: 'state' } }, ['established', 'related']), ACCEPT)] : [],
     rule('forward', 'nobody else comes in', device('oifname', ours), COUNTED, DROP),
     ...opened.length === 0 ? [] : [rule('forward', 'these devices are no routers for others',
       match('==', meta('iifname'), { set: [...opened] }),
       match('!=', meta('oifname'), ingressDevice), COUNTED, DROP)],
-    chain('postrouting', 'nat', 'postrouting', PRIORITY_SOURCE_NAT),
-    rule('postrouting', 'with the address of the host', match('==', field('saddr'),
-      prefixOf(subnet)), match('!=', meta('oifname'), ours), { masquerade: null }),
+    ...isUsed ? [chain('postrouting', 'nat', 'postrouting', PRIORITY_SOURCE_NAT),
+      rule('postrouting', 'with the address of the host', match('==', field('saddr'),
+        prefixOf(subnet)), match('!=', meta('oifname'), ours), { masquerade: null })] : [],
   ]
 }
 

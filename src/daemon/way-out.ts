@@ -40,6 +40,8 @@ export class WayOut {
   /** Of the packet filter, after our last change of it. */
   #generation = -1
   #opening: Promise<boolean> | undefined
+  /** Whether our rules are those for tasks. */
+  #isForTasks = false
 
   /** @param host a netlink socket in the machine's own namespace */
   constructor(core: Core, host: Rtnetlink, clock: Clock) {
@@ -71,7 +73,7 @@ export class WayOut {
   async attach(task: TaskRecord): Promise<void> {
     const { wayOut } = this.#core.state
     if (task.wayOut === null || wayOut === null) return
-    if (this.#opening === undefined) await this.#makeOpen(wayOut)
+    if (this.#opening === undefined || !this.#isForTasks) await this.#makeOpen(wayOut)
     try {
       await setPlug(this.#host, netnsOf(task), task.wayOut, gatewayOf(wayOut), this.#opening!)
     } catch (error) {
@@ -155,7 +157,7 @@ export class WayOut {
   }
 
   async #isOpen({ opened }: WayOutRecord): Promise<boolean> {
-    if (this.faults.has('filter')) return false
+    if (this.faults.has('filter') || this.#isForTasks !== this.#isUsed()) return false
     try {
       const wanted = await closedUplinks(this.#host, opened)
       return wanted.length === opened.length && areOpen(opened)
@@ -167,13 +169,15 @@ export class WayOut {
 
   /** Let packets through. @returns false, and the reason is told, when that cannot be */
   async #open(wayOut: WayOutRecord): Promise<boolean> {
+    const isUsed = this.#isForTasks = this.#isUsed()
     try {
       wayOut.opened = await closedUplinks(this.#host, wayOut.opened)
       this.#core.save()
       const generation = await nftGeneration(this.#filter())
       const { port: udpPort } = this.#core.config.underlay
       const { subnet, opened } = wayOut
-      await changeNft(wayOutRules({ subnet, opened, ingressDevice: INGRESS_DEVICE, udpPort }))
+      await changeNft(wayOutRules({ subnet, opened, ingressDevice: INGRESS_DEVICE, udpPort,
+        isUsed }))
       this.#generation = generation + 1
       openUplinks(wayOut.opened) // after the rules, which keep others out
       this.faults.heal('filter')
