@@ -35,7 +35,7 @@ type Effort = Readonly<{
 }>
 
 const EFFORTS: Readonly<Record<'full' | 'quick' | 'smoke', Effort>> = {
-  full: { rounds: 3, manySeconds: 3, bulkSeconds: 2, warmSeconds: 1, repeatsMax: 1 },
+  full: { rounds: 5, manySeconds: 3, bulkSeconds: 2, warmSeconds: 3, repeatsMax: 1 },
   quick: { rounds: 1, manySeconds: 2, bulkSeconds: 1, warmSeconds: 0.5, repeatsMax: 1 },
   smoke: { rounds: 1, manySeconds: 0.5, bulkSeconds: 0.3, warmSeconds: 0.2, repeatsMax: 0 },
 }
@@ -46,7 +46,7 @@ Usage: bench/balance [options]
 
   -q, --quick            one round, about a minute and a half
       --smoke            under a minute: does each balancer work, and is each row sane?
-  -n, --rounds N         how often each row is measured (default 3)
+  -n, --rounds N         how often each row is measured (default 5)
   -w, --ways LIST        of ${WAYS.join(', ')}
   -p, --subjects LIST    of ${BALANCERS.map(({ name }) => name).join(', ')}
       --json             one JSON object on stdout instead of the table
@@ -149,7 +149,10 @@ class Rounds {
   }
 }
 
-/** Until all backends answer, with no socket paced, and with warm caches and compilers. */
+/**
+ * Until all backends answer, with no socket paced, and with warm caches and compilers: a daemon of
+ * seconds still compiles, on another processor, what it does for the first time.
+ */
 async function prepare(
   hosts: Hosts['pair'], call: Call, { backends }: Balancer, warmSeconds: number,
 ): Promise<void> {
