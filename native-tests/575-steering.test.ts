@@ -10,7 +10,7 @@ import { createNetns, deleteNetns, primeThreadPool, withNetns } from '../src/ker
 import { close } from '../src/kernel/syscalls.ts'
 import { makeTap, type Tap } from '../src/kernel/tap-device.ts'
 import { makeTapArea, TapPort } from '../src/kernel/tap.ts'
-import { SENDERS_MAX as SENDERS } from '../src/kernel/underlay.ts'
+import { SENDERS_MAX } from '../src/kernel/underlay.ts'
 import { flowHash, makeFrame, parseFrame } from '../src/path/frame.ts'
 import { makeSteering, workerOf } from '../src/path/steering.ts'
 import { lacking } from './lib/needs.ts'
@@ -69,7 +69,7 @@ function flowsOf({ fds }: Tap): number[][] {
 function checkFlows(t: Test, queues: number[][], workers: number): void {
   t.ok(queues.flat().length >= FLOWS, `${queues.flat().length} frames`)
   queues.forEach((flows, queue) => {
-    const owners = new Set(flows.map(flow => workerOf(flow, workers, SENDERS)))
+    const owners = new Set(flows.map(flow => workerOf(flow, workers, SENDERS_MAX)))
     t.same([...owners], [queue], `queue ${queue} has ${flows.length} flows, all its own`)
   })
 }
@@ -84,7 +84,7 @@ if (skip === false) {
 
 for (const workers of [2, 3, 8]) {
   t.test(`each flow comes out of the queue of its worker, of ${workers}`, { skip }, async t => {
-    const steering = probeSteering(makeSteering(workers, SENDERS))
+    const steering = probeSteering(makeSteering(workers, SENDERS_MAX))
     t.ok(steering >= 0, 'this kernel has it')
     const name = `tap${workers}`
     const device = tap(name, workers, steering)
@@ -102,7 +102,7 @@ for (const workers of [2, 3, 8]) {
 }
 
 t.test('a device keeps its kind, and is used with any number of workers', { skip }, async t => {
-  const steering = probeSteering(makeSteering(2, SENDERS))
+  const steering = probeSteering(makeSteering(2, SENDERS_MAX))
   const rows: [name: string, first: [number, number], then: [number, number][]][] = [
     ['one', [1, steering], [[2, steering], [1, steering], [3, -1]]],
     ['many', [2, steering], [[1, steering], [4, steering], [2, -1], [2, steering]]],

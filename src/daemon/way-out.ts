@@ -141,7 +141,9 @@ export class WayOut {
   /** Routes to tasks name the gateway's address; the packet filter may come a little later. */
   async #makeOpen(wayOut: WayOutRecord): Promise<void> {
     await this.#hold(wayOut)
-    this.#opening = this.#open(wayOut)
+    this.#isForTasks = this.#isUsed()
+    // One after the other, so that the rules of the last one stay.
+    this.#opening = Promise.resolve(this.#opening).then(() => this.#open(wayOut))
   }
 
   async #hold(wayOut: WayOutRecord): Promise<void> {
@@ -169,7 +171,6 @@ export class WayOut {
 
   /** Let packets through. @returns false, and the reason is told, when that cannot be */
   async #open(wayOut: WayOutRecord): Promise<boolean> {
-    const isUsed = this.#isForTasks = this.#isUsed()
     try {
       wayOut.opened = await closedUplinks(this.#host, wayOut.opened)
       this.#core.save()
@@ -177,7 +178,7 @@ export class WayOut {
       const { port: udpPort } = this.#core.config.underlay
       const { subnet, opened } = wayOut
       await changeNft(wayOutRules({ subnet, opened, ingressDevice: INGRESS_DEVICE, udpPort,
-        isUsed }))
+        isUsed: this.#isForTasks }))
       this.#generation = generation + 1
       openUplinks(wayOut.opened) // after the rules, which keep others out
       this.faults.heal('filter')

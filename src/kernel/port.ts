@@ -5,8 +5,8 @@
 /** A TAP, or a stand-in for one. Frames are Ethernet without checksum. */
 export interface FramePort {
   /**
-   * Fill ring.at and ring.length from index 0; answers how many, 0 when there is none for now. The
-   * frames lie behind ring.taken, which grows by what they take, and stay until it is set back.
+   * Fill ring.at and ring.length from index 0; answers how many, 0 when none has come. The frames
+   * lie behind ring.taken, which grows by what they take, and stay until it is set back.
    */
   receive(): number
   /** Hand over the frame at `at` and the virtio header in front of it. Answers 0 or minus errno. */

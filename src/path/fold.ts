@@ -76,7 +76,7 @@ function foldFin(plane: Plane, i: number): void {
   const frame = at[i]!
   for (let j = i - 1; j >= 0 && j > i - REACH_FRAMES; j--) {
     if (length[j]! < SHORTEST || !isSameFlow(view, frame, at[j]!)) continue
-    if (!takesFin(view, frame, at[j]!)) return
+    if (!isWhole(view, at[j]!, length[j]!) || !takesFin(view, frame, at[j]!)) return
     const l4At = at[j]! + L4
     setTcpFlags(view, l4At, tcpFlags(view, l4At) | TCP_FIN)
     setTcpWindow(view, l4At, tcpWindow(view, frame + L4))

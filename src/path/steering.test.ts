@@ -11,6 +11,8 @@ import {
 import { makeSteering, workerOf, WORKERS_MAX } from './steering.ts'
 
 const SENDERS = 16
+/** As many source ports as a daemon may have with several workers. */
+const PORTS = [2, 4, 8, SENDERS]
 const A = station('10.0.1.2')
 const B = station('10.0.1.3')
 
@@ -56,17 +58,22 @@ const other = fc.tuple(fc.uint8Array({ minLength: 12, maxLength: 12 }), port.fil
 
 for (const [name, frames] of [['IPv4', v4], ['IPv6', v6], ['neither', other]] as const) {
   test(`the same worker: any frame of ${name}`, t => {
-    fc.assert(fc.property(frames, fc.integer({ min: 1, max: WORKERS_MAX }), (octets, workers) =>
-      runEbpf(makeSteering(workers, SENDERS), octets)
-        === workerOf(hash(octets), workers, SENDERS)), { numRuns: 500 })
+    const most = fc.integer({ min: 1, max: WORKERS_MAX })
+    fc.assert(fc.property(frames, most, fc.constantFrom(...PORTS), (octets, some, ports) => {
+      const workers = Math.min(some, ports)
+      return runEbpf(makeSteering(workers, ports), octets)
+        === workerOf(hash(octets), workers, ports)
+    }), { numRuns: 500 })
     t.pass()
   })
 }
 
 test('every worker has flows, and each sender belongs to one worker', t => {
-  for (let workers = 1; workers <= WORKERS_MAX; workers++) {
-    const owners = Array.from({ length: SENDERS }, (_, flow) => workerOf(flow, workers, SENDERS))
-    t.deepEqual([...new Set(owners)], Array.from({ length: workers }, (_, n) => n))
+  for (const ports of PORTS) {
+    for (let workers = 1; workers <= ports; workers++) {
+      const owners = Array.from({ length: ports }, (_, flow) => workerOf(flow, workers, ports))
+      t.deepEqual([...new Set(owners)], Array.from({ length: workers }, (_, n) => n))
+    }
   }
 })
 
