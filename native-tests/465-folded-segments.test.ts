@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { useLab } from './lib/lab.ts'
 import { tcpdump } from './lib/tcpdump.ts'
-import { until } from './lib/wait.ts'
+import { settled, until } from './lib/wait.ts'
 
 const lab = useLab({ nodes: 2, peers: 'cluster',
   needs: { tools: ['python3', 'tcpdump', 'tshark', 'ethtool', 'nstat', 'ip'] } })
@@ -48,22 +48,15 @@ async function countsOf(node: string): Promise<Counts> {
     drops: Object.values(drops).reduce((sum, drop) => sum + drop, 0) }
 }
 
-/** The counts of both nodes when nothing is under way: two looks in a row see the same. */
-async function settled(): Promise<Counts[]> {
-  let last = ''
-  return until('nothing is under way', async () => {
-    const counts = await Promise.all(lab.nodes.map(countsOf))
-    const before = last
-    last = JSON.stringify(counts)
-    return before === last && counts
-  })
-}
+/** The counts of both nodes when nothing is under way. */
+const settledCounts = () =>
+  settled('what nodes count', () => Promise.all(lab.nodes.map(countsOf)))
 
 /** What `fn` adds to the counts of each node. */
 async function added(fn: () => Promise<void>): Promise<[Counts, Counts]> {
-  const before = await settled()
+  const before = await settledCounts()
   await fn()
-  const after = await settled()
+  const after = await settledCounts()
   const [one, two] = after.map((counts, node) => Object.fromEntries(Object.entries(counts)
     .map(([name, count]) => [name, count - before[node]![name as keyof Counts]])) as Counts)
   return [one!, two!]
@@ -236,7 +229,7 @@ lab.test('with foldSegments off, and with two source ports, all travels', async 
   await restart('plane: {foldSegments: false}', 'underlay:', '  sourcePorts: 2')
   const stop = await capture()
   const counts = await added(() => ask(t, 'short', B_ADDRESS, 1000, 64))
-  t.match(await settled(), [{ acks: 0, fins: 0 }, { acks: 0, fins: 0 }])
+  t.match(await settledCounts(), [{ acks: 0, fins: 0 }, { acks: 0, fins: 0 }])
   const { rows, segments } = await stop(counts[0].sent + counts[1].sent)
   checkSent(t, counts, rows)
   t.same(withFin(segments, B_ADDRESS), [])

@@ -45,3 +45,14 @@ export async function quiet(what: string, count: () => number, quietMs: number):
     return performance.now() - sinceMs >= quietMs
   }, SOON_MS + quietMs)
 }
+
+/** Wait until two looks in a row see the same. @returns what they saw */
+export async function settled<T>(what: string, look: () => Promise<T>): Promise<T> {
+  let last = ''
+  return until(`${what} stays as it is`, async () => {
+    const seen = { value: await look() }
+    const before = last
+    last = JSON.stringify(seen)
+    return before === last && seen
+  }).then(({ value }) => value)
+}
