@@ -15,7 +15,6 @@ import {
 } from '../wire/rewrite.ts'
 import { TCP_HEADER_OCTETS, tcpFlags } from '../wire/tcp.ts'
 import { UDP_HEADER_OCTETS } from '../wire/udp.ts'
-import { virtioChecksumStart, virtioNeedsChecksum } from '../wire/virtio.ts'
 import { DROP_VIP_NO_FLOW } from './counters.ts'
 import { keepsBackend } from './flow-age.ts'
 import { FLOW_CLIENT, FLOW_PORTS, FLOW_VIRTUAL } from './flow-memory.ts'
@@ -24,6 +23,7 @@ import { touchFlow, trackReply } from './flow-track.ts'
 import { findFragment, noteFragment } from './fragments.ts'
 import { flowHash, type Frame } from './frame.ts'
 import { NETWORK_VNI, NOWHERE, STATION_KEY, STATION_MAC_LOW, STATION_PLACE } from './image.ts'
+import { isPartial } from './partial.ts'
 import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
 import { VIRTUAL_MAC_HIGH } from './service-image.ts'
@@ -34,12 +34,6 @@ const FROM_BACKEND = -1
 /** What flows of this protocol in this network have in common. */
 export function kindOf(plane: Plane, network: number, protocol: number): number {
   return protocol << 24 | networkWord(plane.tables, network, NETWORK_VNI)
-}
-
-/** Whether the checksum that covers the addresses of a task's frame is still to be completed. */
-export function isPartial(view: DataView, frame: Frame): boolean {
-  return virtioNeedsChecksum(view, frame.vnetAt)
-    && virtioChecksumStart(view, frame.vnetAt) === frame.l4At - frame.at
 }
 
 /** Protocol of a packet that shows ports, first fragments too; -1 of any other. */

@@ -18,7 +18,7 @@ import { swapPorts } from '../wire/rewrite.ts'
 import { TCP_ACK, TCP_SYN, tcpFlags } from '../wire/tcp.ts'
 import { switchArp } from './answer.ts'
 import {
-  applyAnswer, findAnswer, isAnswerFromTunnel, isPartial, kindOf, portedProtocol,
+  applyAnswer, findAnswer, isAnswerFromTunnel, kindOf, portedProtocol,
 } from './backend-answer.ts'
 import { deliverBundled } from './bundle.ts'
 import {
@@ -39,6 +39,7 @@ import {
   NOWHERE, PLACE_GATEWAY, PLACE_HOST, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_NETWORK, STATION_ADDRESS,
   STATION_KEY, STATION_MAC_LOW, STATION_PLACE,
 } from './image.ts'
+import { isPartial } from './partial.ts'
 import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { tunnelAlone } from './segment.ts'
 import { BACKEND_ID, BACKEND_MARK } from './service-image.ts'

@@ -14,7 +14,9 @@ import { ETHERTYPE_IPV4 } from '../wire/ether.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import { TCP_CHECKSUM_FIELD } from '../wire/tcp.ts'
 import { UDP_CHECKSUM_FIELD } from '../wire/udp.ts'
-import { clearVirtio, writeVirtioChecksum } from '../wire/virtio.ts'
+import {
+  clearVirtio, virtioChecksumStart, virtioNeedsChecksum, writeVirtioChecksum,
+} from '../wire/virtio.ts'
 import { COUNT_PARTIAL } from './counters.ts'
 import type { Frame } from './frame.ts'
 import type { Plane } from './plane.ts'
@@ -35,6 +37,12 @@ export function prepareForPort(plane: Plane, frame: Frame, mayBePartial: boolean
   if (!isPseudoSum(view, frame, field)) return clearVirtio(view, plane.vnet)
   writeVirtioChecksum(view, plane.vnet, frame.l4At - frame.at, field)
   plane.counters[COUNT_PARTIAL]! += 1
+}
+
+/** Whether the checksum that covers the addresses of a task's frame is still to be completed. */
+export function isPartial(view: DataView, frame: Frame): boolean {
+  return virtioNeedsChecksum(view, frame.vnetAt)
+    && virtioChecksumStart(view, frame.vnetAt) === frame.l4At - frame.at
 }
 
 /** Whether the checksum of a TCP segment from the underlay is partial, as far as can be seen. */

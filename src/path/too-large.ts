@@ -15,13 +15,13 @@ import {
   IPV6_DESTINATION, IPV6_HEADER_OCTETS, IPV6_SOURCE, ipv6Upper, ipv6Word, isIpv6Multicast,
   PROTOCOL_ICMPV6, writeIpv6Header,
 } from '../wire/ipv6.ts'
-import { isPartial } from './backend-answer.ts'
 import { clampMss, isSyn } from './clamp.ts'
 import {
   COUNT_TOO_LARGE_LIMITED, COUNT_TOO_LARGE_SENT, DROP_MALFORMED, DROP_TOO_LARGE,
 } from './counters.ts'
 import { type Frame, tagOctets } from './frame.ts'
 import { NETWORK_MTU } from './image.ts'
+import { isPartial } from './partial.ts'
 import { drop, type Plane, sendTo } from './plane.ts'
 import { largestSegment } from './segment.ts'
 import { networkWord } from './tables.ts'

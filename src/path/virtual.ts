@@ -15,7 +15,7 @@ import {
 } from '../wire/rewrite.ts'
 import { tcpFlags } from '../wire/tcp.ts'
 import { switchArp } from './answer.ts'
-import { answerToGateway, isPartial, kindOf, portedProtocol } from './backend-answer.ts'
+import { answerToGateway, kindOf, portedProtocol } from './backend-answer.ts'
 import {
   DROP_MALFORMED, DROP_NO_VTEP, DROP_VIP_FRAGMENT, DROP_VIP_NO_BACKEND, DROP_VIP_NO_FLOW,
   DROP_VIP_PROTOCOL,
@@ -30,6 +30,7 @@ import { touchFlow, trackForward } from './flow-track.ts'
 import { findFragment, noteFragment } from './fragments.ts'
 import { flowHash } from './frame.ts'
 import { NETWORK_GATEWAY, NOWHERE, PLACE_FIRST_SERVICE } from './image.ts'
+import { isPartial } from './partial.ts'
 import { deliver, drop, outerTos, type Plane } from './plane.ts'
 import { takesFlows } from './schedule.ts'
 import { tunnelAlone } from './segment.ts'
