@@ -57,7 +57,7 @@ export class Digests {
 
   /** New peers are asked at once: a few of many, so that one who comes is not asked by all. */
   greet(came: readonly string[]): void {
-    if (came.length > 0) this.#hurry()
+    if (came.length > 0) this.hurry()
     const { random } = this.#parts
     const others = this.#spread.peers.length
     const isCrowd = came.length * 4 >= others
@@ -78,17 +78,18 @@ export class Digests {
   compare(peer: string, roots: readonly Root[]): void {
     const isEqual = this.#exchange.isEqual(roots)
     this.#equal.set(peer, { isEqual, atMs: this.#parts.nowMs })
-    if (!isEqual) this.#hurry()
+    if (!isEqual) this.hurry()
   }
 
   /** Rows came that were missing here. */
   differed(peer: string): void {
     const { nowMs } = this.#parts
-    this.#hurry()
+    this.hurry()
     if (peer === this.#bulkFrom) this.#bulkUntilMs = nowMs + BULK_SILENCE_MS
   }
 
-  #hurry(): void {
+  /** Somebody differs, or may: the next rounds follow each other quickly. */
+  hurry(): void {
     this.#hotRounds = HOT_ROUNDS
     this.#parts.timers.soon('digest', this.#parts.nowMs + DIGEST_HOT_MS)
   }

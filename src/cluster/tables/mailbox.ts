@@ -126,6 +126,8 @@ export class Mailbox {
     for (const item of items) if (item.kind === 'roots') this.#digests.compare(from, item.roots)
     const rest = items.filter(item => item.kind !== 'rows')
     if (rest.length === 0) return
+    // Only who saw a difference says more than its roots. What follows may be lost: ask again soon.
+    if (rest.some(({ kind }) => kind === 'sums' || kind === 'list')) this.#digests.hurry()
     this.#exchange.answer(this.#parts.nowMs, from, rest, (flags & WANTS_BULK) !== 0,
       this.#digests.mayBulk(from))
   }
