@@ -4,10 +4,11 @@ import { Bodies, type Body, encodeRow } from './bodies.ts'
 import { encodeList, encodeSums, encodeWant, type Item, type Listed, type Root }
   from './item-codec.ts'
 import type { TablesCounters } from './counters.ts'
-import { listedOf } from './epochs.ts'
+import { compareVersions, listedOf } from './epochs.ts'
 import type { Held } from './held.ts'
 import { BRANCHES, DEPTH_MAX, type Entry, lastOf, partOf, type Sums } from './key-tree.ts'
 import type { Replica, Table } from './replica.ts'
+import type { AgedRow } from './row-codec.ts'
 import type { Row } from './rows.ts'
 
 /** A stretch with no more rows than this is listed, a larger one divided further. */
@@ -51,7 +52,7 @@ export class Answer {
       for (const root of item.roots) this.#toRoot(root)
       return
     }
-    if (item.kind === 'rows') return
+    if (item.kind === 'rows') return this.#toRows(item.rows)
     const table = this.#parts.replica.table(item.table)
     if (table === undefined) return
     if (item.kind === 'sums') this.#toSums(table, item.depth, item.first, item.sums)
@@ -143,8 +144,9 @@ export class Answer {
       // With the same time and another hash only the whole rows can tell which of the two wins.
       const isOther = order === 0 && own.hash !== their.hash
       if (order > 0 || isOther) this.#push.add(entry)
-      if (order >= 0 && !isOther) continue
-      this.#want(table, their)
+      // What is too old to be told here is younger there: its age comes with the row.
+      const isYounger = order === 0 && entry.isFaded
+      if (order < 0 || isOther || isYounger) this.#want(table, their)
     }
     for (const their of theirs.values()) this.#want(table, their)
   }
@@ -164,6 +166,14 @@ export class Answer {
     }
     want.keys.push(key)
     want.octets += key.length + 1
+  }
+
+  /** Who sends a row that is older than ours has missed something. */
+  #toRows(rows: readonly AgedRow[]): void {
+    for (const { row } of rows) {
+      const entry = this.#parts.replica.get(row.table, row.key)
+      if (entry !== undefined && compareVersions(entry.row, row) > 0) this.#push.add(entry)
+    }
   }
 
   #toWant(table: Table, keys: readonly string[]): void {

@@ -19,6 +19,8 @@ export class Away {
   #earlierMs: number
   #contactMs: number
   #state: AwayState
+  /** Who kept everything may have missed deletions: until then it does not say it knows of all. */
+  #steadyFromMs = -Infinity
   readonly #claims = new Map<string, boolean>()
 
   /**
@@ -34,6 +36,11 @@ export class Away {
 
   get state(): AwayState {
     return this.#state
+  }
+
+  /** Whether it has not been away in the time for which tombstones are kept. */
+  isSteady(nowMs: number): boolean {
+    return this.#state === 'here' && nowMs >= this.#steadyFromMs
   }
 
   /** What time it was, for the cluster, when most of it was here last. */
@@ -75,6 +82,7 @@ export class Away {
     let steady = 0
     for (const isSteady of this.#claims.values()) steady += isSteady ? 1 : 0
     const isStale = steady * 2 > this.#claims.size
+    if (!isStale) this.#steadyFromMs = nowMs + TOMBSTONE_MS
     this.#claims.clear()
     this.#state = 'here'
     this.#lastHeardMs = nowMs

@@ -1,37 +1,33 @@
 // How soon nodes compare their tables again.
 import test from 'ava'
-import { decodeMessage } from './codec.ts'
-import { DIGEST_MS, HOT_PEERS, HOT_ROUNDS } from './digests.ts'
+import { DIGEST_MS, DIGEST_NEWS_MS, HOT_PEERS, HOT_ROUNDS } from './digests.ts'
 import { encodeList, encodeRoots, encodeWant } from './item-codec.ts'
 import { lastOf } from './key-tree.ts'
-import { Bench, peer, type Sent } from './pair.test-kit.ts'
+import { Bench, peer, rowOf } from './pair.test-kit.ts'
 import { SPECS, WALL_START_MS } from './simulation.test-kit.ts'
 
 const [b, c] = [peer('b'), peer('c')]
 const MISSED = { key: 'k', ms: WALL_START_MS, counter: 0, hash: 1 }
+/** Rounds come up to a tenth earlier or later. */
+const LATE = 1.1
 
-function kindsOf({ octets }: Sent): string[] {
-  const message = decodeMessage(octets)
-  if (typeof message === 'string') throw new Error(message)
-  return message.items.map(({ kind }) => kind)
-}
-
-/** A machine that has met its peers a while ago; no message of another ever gets to it. */
+/** A machine that has met its peers a while ago, and has just asked one of them. */
 function bench(): Bench {
   const a = new Bench('a')
   a.peers(b, c)
   a.pass(5 * DIGEST_MS)
-  a.sent = []
+  a.said()
+  while (digests(a) === 0) a.pass(10)
   return a
 }
 
-const digests = (a: Bench): number =>
-  a.sent.filter(sent => kindsOf(sent).includes('roots')).length
+const digests = (a: Bench): number => a.said().filter(({ kind }) => kind === 'roots').length
 
 test('without differences one peer is asked in a second', t => {
   const a = bench()
   a.pass(10 * DIGEST_MS)
-  t.true(Math.abs(digests(a) - 10) <= 1, `${digests(a)} digests in 10 s`)
+  const count = digests(a)
+  t.true(Math.abs(count - 10) <= 1, `${count} digests in 10 s`)
 })
 
 for (const [what, body, isDifference] of [
@@ -44,9 +40,20 @@ for (const [what, body, isDifference] of [
   const name = isDifference ? 'asks again soon' : 'is no reason to ask sooner'
   test(`${what} ${name}, also when nothing follows`, t => {
     const a = bench()
-    a.step({ type: 'message', from: b.name, octets: a.wrap(b, body) })
-    a.pass(1.2 * DIGEST_MS)
-    if (isDifference) t.true(digests(a) >= HOT_ROUNDS * HOT_PEERS, `${digests(a)} digests`)
-    else t.true(digests(a) <= 2, `${digests(a)} digests`)
+    a.hear(b, body)
+    a.pass(LATE * DIGEST_MS)
+    const count = digests(a)
+    if (isDifference) t.true(count >= HOT_ROUNDS * HOT_PEERS, `${count} digests`)
+    else t.true(count <= 2, `${count} digests`)
   })
 }
+
+test('after news one peer is asked sooner, whom it may not have reached', t => {
+  const a = bench()
+  a.get(b, [rowOf('b', SPECS, 'k', 'new')], 0, true)
+  a.pass(LATE * DIGEST_NEWS_MS)
+  t.is(digests(a), 1)
+  a.get(b, [rowOf('b', SPECS, 'k', 'new')], 0, true)
+  a.pass(LATE * DIGEST_NEWS_MS)
+  t.is(digests(a), 0, 'it is not news any more')
+})

@@ -1,12 +1,14 @@
-// With whom to compare digests and when: with one peer a second, sooner while differences are
-// found, and at once with those who have just come.
-import { pick } from '../../base/prng.ts'
+// With whom to compare digests and when: with one peer a second, sooner after news and while
+// differences are found, and at once with those who have just come.
+import { pick, type Random32 } from '../../base/prng.ts'
 import type { Root } from './item-codec.ts'
 import type { Exchange } from './exchange.ts'
 import type { Parts } from './parts.ts'
 import type { Spread } from './spread.ts'
 
 export const DIGEST_MS = 1_000
+/** News has been told to most by then, and who missed it need not wait for a second. */
+export const DIGEST_NEWS_MS = 300
 /** After somebody came, or a difference was found: so many rounds are this near each other. */
 export const HOT_ROUNDS = 5
 export const DIGEST_HOT_MS = 200
@@ -52,7 +54,13 @@ export class Digests {
     for (const peer of this.#spread.choose(count, null)) this.begin(peer)
     const periodMs = this.#hotRounds > 0 ? DIGEST_HOT_MS : DIGEST_MS
     this.#hotRounds = Math.max(this.#hotRounds - 1, 0)
-    timers.soon('digest', nowMs + periodMs * (900 + pick(random, 200)) / 1000)
+    timers.soon('digest', nowMs + about(periodMs, random))
+  }
+
+  /** There was news. */
+  newsCame(): void {
+    const { nowMs, random, timers } = this.#parts
+    timers.soon('digest', nowMs + about(DIGEST_NEWS_MS, random))
   }
 
   /** New peers are asked at once: a few of many, so that one who comes is not asked by all. */
@@ -102,4 +110,9 @@ export class Digests {
     this.#bulkUntilMs = nowMs + BULK_SILENCE_MS
     return true
   }
+}
+
+/** A little more or less, so that not all do it at once. */
+function about(ms: number, random: Random32): number {
+  return ms * (900 + pick(random, 200)) / 1000
 }

@@ -55,12 +55,12 @@ export class Exchange {
   }
 
   /**
-   * Answer the items of one message that are not rows.
+   * Answer the items of one message that are not news.
    * @param wantsBulk   the peer may be sent any number of rows
    * @param mayBulk     and so may we
    */
   answer(nowMs: number, from: string, items: readonly Item[], wantsBulk: boolean,
-    mayBulk: boolean): void {
+    mayBulk: () => boolean): void {
     const { bulk, counters, post } = this.#parts
     const answer = new Answer(this.#parts)
     for (const item of items) answer.to(item)
@@ -69,13 +69,14 @@ export class Exchange {
       counters.throttled += 1
       return
     }
+    const isOurTurn = mayBulk()
     const bodies = answer.bodies(rows => wantsBulk && this.#startBulk(nowMs, from, rows))
     for (const body of bodies) {
       if (!this.#allows(nowMs, from, body.octets.length)) {
         counters.throttled += 1
         return
       }
-      post.send(nowMs, from, body, mayBulk)
+      post.send(nowMs, from, body, isOurTurn)
     }
   }
 

@@ -43,6 +43,7 @@ export class Intake {
     if (table === undefined) return 'unknownTable'
     if (table.owned) {
       const refused = this.#judgeOwner(row)
+      if (refused === 'oldEpoch' && ownerOfKey(row.key) === node) this.#own.outlive(row)
       if (refused !== null) return refused
     }
     const entry = replica.get(row.table, row.key)

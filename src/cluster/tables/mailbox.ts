@@ -1,7 +1,7 @@
 // Takes messages in: whether each is whole, meant for this node, and new; then its rows go to the
 // intake and the rest to the exchange.
 import { ReplayWindow } from '../replay-window.ts'
-import { DECIDE_MS } from './away.ts'
+import { AWAY_MAX_MS, DECIDE_MS } from './away.ts'
 import { DATAGRAM_OCTETS_MAX, decodeMessage, type Header, STEADY, WANTS_BULK } from './codec.ts'
 import type { Digests } from './digests.ts'
 import type { Exchange } from './exchange.ts'
@@ -18,6 +18,9 @@ export const WINDOWS_MAX = 4096
 
 /** Whether most of the cluster is here is looked at so often: it is a look at every member. */
 const MOST_HERE_LOOK_MS = 1000
+
+/** A claim to have taken part all the time counts for so long, by wall clocks, which may be off. */
+const CLAIM_MAX_MS = AWAY_MAX_MS / 2
 
 /** Of the boot that the membership knows, of a later one, or to be dropped. */
 type Standing = 'current' | 'early' | 'replayed'
@@ -103,7 +106,9 @@ export class Mailbox {
       this.#lookedAtMs = nowMs
     }
     const most = this.#isMostHere ? this.#parts.agreedMs : null
-    const isBack = away.heard(nowMs, from, (flags & STEADY) !== 0, most)
+    // Who slept for long finds what was sent before: that says nothing of the time between.
+    const isSteady = (flags & STEADY) !== 0 && this.#parts.wallMs - wallMs < CLAIM_MAX_MS
+    const isBack = away.heard(nowMs, from, isSteady, most)
     if (isBack) timers.soon('decide', nowMs + DECIDE_MS)
     return away.state === 'here'
   }
@@ -119,16 +124,18 @@ export class Mailbox {
       accepted += 1
       if (isSmall) counters.newsDropped += this.#spread.put(aged.row, aged.ageMs, false)
     }
-    if (!item.isNews && accepted > 0) this.#digests.differed(from)
+    if (accepted === 0) return
+    if (item.isNews) this.#digests.newsCame()
+    else this.#digests.differed(from)
   }
 
   #answer(from: string, { flags }: Header, items: readonly Item[]): void {
     for (const item of items) if (item.kind === 'roots') this.#digests.compare(from, item.roots)
-    const rest = items.filter(item => item.kind !== 'rows')
+    const rest = items.filter(item => item.kind !== 'rows' || !item.isNews)
     if (rest.length === 0) return
     // Only who saw a difference says more than its roots. What follows may be lost: ask again soon.
     if (rest.some(({ kind }) => kind === 'sums' || kind === 'list')) this.#digests.hurry()
     this.#exchange.answer(this.#parts.nowMs, from, rest, (flags & WANTS_BULK) !== 0,
-      this.#digests.mayBulk(from))
+      () => this.#digests.mayBulk(from))
   }
 }

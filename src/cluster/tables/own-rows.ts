@@ -1,6 +1,7 @@
 // The rows that this node writes: stamped, proved, and written again when it turns out that an
 // earlier boot of this node, whose disk was lost, has said something newer.
 import { ConflictError, LimitError, UsageError } from '../../base/errors.ts'
+import { pick } from '../../base/prng.ts'
 import { decodeOwnerEpoch, encodeOwnerEpoch, epochKey, EPOCHS_TABLE } from './epochs.ts'
 import type { Write } from './events.ts'
 import type { Membership } from './membership.ts'
@@ -8,12 +9,18 @@ import type { Parts } from './parts.ts'
 import { OWNER_ROWS_MAX, ROWS_MAX } from './replica.ts'
 import { isKey } from './row-codec.ts'
 import {
-  EPOCH_MAX, NO_OCTETS, ownerOfKey, PROOF_OCTETS_MAX, type Row, VALUE_OCTETS_MAX,
+  compareRows, EPOCH_MAX, NO_OCTETS, ownerOfKey, PROOF_OCTETS_MAX, type Row, VALUE_OCTETS_MAX,
 } from './rows.ts'
 
 /** How often an earlier boot is overtaken; then somebody else must be running with our id. */
 export const EPOCH_RAISES_MAX = 16
 
+/**
+ * An earlier boot, and what it wrote, are overtaken by up to so much, by chance. What comes next
+ * may be in use, too, without anybody here having heard of it, and is never to mean another thing.
+ */
+export const EPOCH_STEP_MAX = 1024
+export const STAMP_STEP_MAX_MS = 1000
 /** Own rows that are told, and not left to the digests, when the first others come. */
 export const TOLD_ROWS_MAX = 1024
 /** How often rows that others wrote in our name are written over. */
@@ -109,8 +116,19 @@ export class OwnRows {
     }
     const entry = replica.get(row.table, row.key)
     if (entry === undefined && row.value === null) return 'accepted'
+    this.#parts.notice({ what: 'twin', table: row.table, key: row.key })
     this.#reassert(row, entry?.row.value ?? null)
     return 'twin'
+  }
+
+  /**
+   * An earlier boot of this node has written the row. If its clock was ahead of ours, others take
+   * ours for the older one, until they let go of all that the earlier boot wrote.
+   */
+  outlive(row: Row): void {
+    const entry = this.#parts.replica.get(row.table, row.key)
+    if (entry === undefined || compareRows(row, entry.row) <= 0) return
+    this.#reassert(row, entry.row.value)
   }
 
   /** Somebody who may has taken this node out of the cluster. */
@@ -121,22 +139,22 @@ export class OwnRows {
 
   /** Write over what was written in our name, unless that is from the future. */
   #reassert(row: Row, value: Uint8Array | null): void {
-    const { agreedMs, clock, nowMs } = this.#parts
-    this.#parts.notice({ what: 'twin', table: row.table, key: row.key })
+    const { agreedMs, clock, nowMs, random } = this.#parts
     if (nowMs - this.#reassertSinceMs > 60_000) {
       this.#reassertSinceMs = nowMs
       this.#reasserts = 0
     }
     if (row.stamp.ms > agreedMs + FUTURE_MAX_MS || this.#reasserts >= REASSERTS_PER_MINUTE) return
     this.#reasserts += 1
-    clock.observe(row.stamp)
+    clock.observe({ ms: row.stamp.ms + 1 + pick(random, STAMP_STEP_MAX_MS), counter: 0 })
     this.#put(row.table, row.key, value)
   }
 
   #raise(row: Row): void {
-    const { counters, node, replica } = this.#parts
+    const { counters, node, random, replica } = this.#parts
     const from = this.#parts.epoch
-    const to = Math.max(row.stamp.epoch, decodeOwnerEpoch(row)?.epoch ?? 0) + 1
+    const said = Math.max(row.stamp.epoch, decodeOwnerEpoch(row)?.epoch ?? 0)
+    const to = said + 1 + pick(random, EPOCH_STEP_MAX)
     if (counters.epochRaises >= EPOCH_RAISES_MAX || to > EPOCH_MAX) {
       this.#parts.notice({ what: 'twin', table: row.table, key: row.key })
       return

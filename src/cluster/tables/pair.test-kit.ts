@@ -1,10 +1,12 @@
 // One machine whose clock, peers and messages the test makes itself.
 import { makeRandom } from '../../base/prng.ts'
 import { Bodies, encodeRow } from './bodies.ts'
-import { encodeMessage } from './codec.ts'
+import { decodeMessage, encodeMessage, type Message, STEADY } from './codec.ts'
+import { encodeOwnerEpoch } from './epochs.ts'
 import type { Change, Notice, Peer, Persist, TablesEffect, TablesEvent, TablesOptions }
   from './events.ts'
 import { hashText } from './hash.ts'
+import type { Item } from './item-codec.ts'
 import type { Row } from './rows.ts'
 import { TABLE_SPECS, WALL_START_MS } from './simulation.test-kit.ts'
 import { Tables } from './tables.ts'
@@ -87,11 +89,41 @@ export class Bench {
     }, body)
   }
 
+  /** What `peer` says, one item a message. */
+  hear(peer: Peer, ...items: Uint8Array[]): void {
+    for (const item of items) {
+      this.step({ type: 'message', from: peer.name, octets: this.wrap(peer, item) })
+    }
+  }
+
+  /** Everything that it has said since it was last asked, but news. */
+  said(): Item[] {
+    const { sent } = this
+    this.sent = []
+    return sent.flatMap(({ octets }) => messageOf(octets).items)
+      .filter(item => item.kind !== 'rows' || !item.isNews)
+  }
+
+  /** Whether its digest claims that it knows of every deletion. */
+  saysSteady(): boolean {
+    this.sent = []
+    this.pass(1100)
+    const flags = this.sent.map(({ octets }) => messageOf(octets).header.flags & STEADY)
+    if (new Set(flags).size !== 1) throw new Error(`${flags.length} messages, of two minds`)
+    return flags[0] !== 0
+  }
+
   /** The text of a row that is shown. */
   text(table: string, key: string): string | null {
     const row = this.tables.get(table, key)
     return row?.value == null ? null : new TextDecoder().decode(row.value)
   }
+}
+
+function messageOf(octets: Uint8Array): Message {
+  const message = decodeMessage(octets)
+  if (typeof message === 'string') throw new Error(message)
+  return message
 }
 
 export function peer(name: string, state: Peer['state'] = 'alive', epoch = 100): Peer {
@@ -106,4 +138,10 @@ export function rowOf(
     table, key, value: text === null ? null : octets(text), proof: new Uint8Array(),
     stamp: { ms: WALL_START_MS + ms, counter: 0, node: `${name}-id`, epoch },
   }
+}
+
+/** What `by` says of the boot that `name` is in. */
+export function epochRow(name: string, epoch: number, isActive = true, by = name): Row {
+  const row = rowOf(by, 'epochs', `${name}-id/`, '', 0, by === name ? epoch : 100)
+  return { ...row, value: encodeOwnerEpoch({ epoch, isActive }) }
 }

@@ -66,7 +66,7 @@ export class Tables {
     this.#intake = new Intake(parts, this.#membership, this.#own)
     this.#post = new Post({
       name: options.name, epoch: () => parts.epoch, wallMs: options.wallMs,
-      isSteady: () => parts.away.state === 'here' && parts.runMs >= TOMBSTONE_MS,
+      isSteady: () => parts.away.isSteady(parts.nowMs) && parts.runMs >= TOMBSTONE_MS,
     }, counters)
     this.#spread = new Spread(this.#news, this.#post, timers, random)
     this.#bulk = new Bulk(replica, this.#post, timers, parts.ageMs)
@@ -223,6 +223,8 @@ export class Tables {
     const { away, nowMs } = this.#parts
     const awayMs = away.awayMs(nowMs)
     if (away.decide(nowMs)) this.#upkeep.dropStale(awayMs)
+    // Whoever ends now is not to begin as if it were still away.
+    this.#mustPersist = true
     this.#digests.greet(this.#spread.peers)
   }
 
