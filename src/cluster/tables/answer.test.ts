@@ -12,7 +12,10 @@ const SOON_MS = 60_000
 const [b, c] = [peer('b'), peer('c')]
 
 function bench(...rows: Row[]): Bench {
-  const a = new Bench('a')
+  return meet(new Bench('a'), ...rows)
+}
+
+function meet(a: Bench, ...rows: Row[]): Bench {
   a.peers(b, c)
   a.get(b, rows)
   a.said()
@@ -91,4 +94,17 @@ test('an earlier boot whose clock was ahead: this one stamps its rows after it',
   t.deepEqual(a.tables.get(ENDPOINTS, 'a-id/1')?.stamp, stamp, 'once is enough')
   t.is(a.text(ENDPOINTS, 'a-id/2'), null, 'what this boot has not is left to go')
   t.is(a.tables.counters.oldEpoch, 3)
+})
+
+test('but not because of what nobody proves that it wrote', t => {
+  let asked = 0
+  const check = (): string => `no, for the ${asked += 1}. time`
+  const a = meet(new Bench('a', { check }))
+  a.write(ENDPOINTS, 'a-id/1', 'mine')
+  const { stamp } = a.tables.get(ENDPOINTS, 'a-id/1')!
+  const forged = rowOf('a', ENDPOINTS, 'a-id/1', 'forged', 20_000, 99)
+  a.get(b, [forged])
+  a.get(c, [forged])
+  t.deepEqual(a.tables.get(ENDPOINTS, 'a-id/1')?.stamp, stamp)
+  t.is(asked, 1)
 })

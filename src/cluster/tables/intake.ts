@@ -43,7 +43,9 @@ export class Intake {
     if (table === undefined) return 'unknownTable'
     if (table.owned) {
       const refused = this.#judgeOwner(row)
-      if (refused === 'oldEpoch' && ownerOfKey(row.key) === node) this.#own.outlive(row)
+      if (refused === 'oldEpoch' && this.#own.isBehind(row) && !this.#isForbidden(row)) {
+        this.#own.outlive(row)
+      }
       if (refused !== null) return refused
     }
     const entry = replica.get(row.table, row.key)
@@ -78,18 +80,23 @@ export class Intake {
   }
 
   #judgeContent(aged: AgedRow, isOwn: boolean): Verdict | null {
-    const { agreedMs, held, nowMs, options } = this.#parts
+    const { agreedMs, held } = this.#parts
     const { row } = aged
     if (held.isQuarantined(row)) return 'quarantined'
-    if (held.isRefused(row, nowMs)) return 'refusedByCheck'
-    if (options.check !== undefined && options.check(row) !== null) {
-      held.refuse(row, nowMs)
-      return 'refusedByCheck'
-    }
+    if (this.#isForbidden(row)) return 'refusedByCheck'
     const met = isOwn ? this.#own.meet(row) : 'accepted'
     if (met !== 'accepted') return met
     if (row.stamp.ms <= agreedMs + FUTURE_MAX_MS) return null
     return held.quarantine(aged) ? 'quarantined' : 'quarantineFull'
+  }
+
+  /** What the check says, or has said a moment ago. */
+  #isForbidden(row: Row): boolean {
+    const { held, nowMs, options } = this.#parts
+    if (held.isRefused(row, nowMs)) return true
+    if (options.check === undefined || options.check(row) === null) return false
+    held.refuse(row, nowMs)
+    return true
   }
 
   /** All keep a tombstone for as long as the one for whom it is youngest. */

@@ -21,6 +21,7 @@ export const EPOCH_RAISES_MAX = 16
  */
 export const EPOCH_STEP_MAX = 1024
 export const STAMP_STEP_MAX_MS = 1000
+
 /** Own rows that are told, and not left to the digests, when the first others come. */
 export const TOLD_ROWS_MAX = 1024
 /** How often rows that others wrote in our name are written over. */
@@ -121,14 +122,16 @@ export class OwnRows {
     return 'twin'
   }
 
-  /**
-   * An earlier boot of this node has written the row. If its clock was ahead of ours, others take
-   * ours for the older one, until they let go of all that the earlier boot wrote.
-   */
-  outlive(row: Row): void {
+  /** Whether an earlier boot, its clock ahead of ours, has stamped the row later than this one. */
+  isBehind(row: Row): boolean {
     const entry = this.#parts.replica.get(row.table, row.key)
-    if (entry === undefined || compareRows(row, entry.row) <= 0) return
-    this.#reassert(row, entry.row.value)
+    return ownerOfKey(row.key) === this.#parts.node && entry !== undefined
+      && compareRows(row, entry.row) > 0
+  }
+
+  /** Stamp ours later: others take it for the older one while they keep what that boot wrote. */
+  outlive(row: Row): void {
+    this.#reassert(row, this.#parts.replica.get(row.table, row.key)?.row.value ?? null)
   }
 
   /** Somebody who may has taken this node out of the cluster. */
