@@ -238,7 +238,8 @@ function importFaults({ path, text }: Source): string[] {
     const isRelative = found.target.startsWith('.')
     const target = isRelative
       ? posix.normalize(posix.join(posix.dirname(path), found.target)) : found.target
-    const why = (isRelative ? relativeFault(found.target, target) : packageFault(path, target))
+    const why = (isRelative ? relativeFault(found.target, target)
+      : packageFault(path, target) ?? httpFault(path, found))
       ?? (isTest(path) ? undefined : roomFault(path, target, isRelative, found.typeOnly))
     return why === undefined ? [] : [`${path}:${found.line}: imports ${found.target}: ${why}`]
   })
@@ -253,6 +254,11 @@ function relativeFault(written: string, target: string): string | undefined {
 function packageFault(path: string, name: string): string | undefined {
   const isNative = NATIVE_PACKAGES.some(native => name === native || name.startsWith(`${native}/`))
   return isNative && roomOf(path) !== 'kernel' ? 'native packages belong to kernel' : undefined
+}
+
+function httpFault(path: string, { target, typeOnly }: Import): string | undefined {
+  const isLoaded = /^(?:node:)?https?$/.test(target) && !typeOnly
+  return isLoaded && !isTest(path) ? 'it loads far more: api/node-http.ts has it' : undefined
 }
 
 function roomFault(
@@ -534,6 +540,10 @@ const imports: [name: string, path: string, text: string, why: RegExp | undefine
   ['native package, required', 'api/a.ts', "const cap = require('cap')", /belong to kernel/],
   ['native package in a test', 'api/a.test.ts', "import koffi from 'koffi'", /belong to kernel/],
   ['a package that only begins so', 'api/a.ts', "import a from 'capital'", undefined],
+  ['http', 'api/a.ts', "import { request } from 'node:http'", /loads far more/],
+  ['http beside a type', 'api/a.ts', "import { request, type Server } from 'http'", /far more/],
+  ['http for a type', 'api/a.ts', "import type { Server } from 'node:http'", undefined],
+  ['http in a test', 'api/a.test.ts', "import { request } from 'node:http'", undefined],
   ['no ending', 'path/a.ts', "import { a } from './b'", /ends in \.ts/],
   ['wrong ending', 'path/a.test.ts', "import { a } from './b.js'", /ends in \.ts/],
   ['outside', 'api/a.ts', "import { a } from '../../bench/a.ts'", /outside of src/],

@@ -1,6 +1,6 @@
 // The library export "./client": everything that can be asked of a daemon over its socket, typed,
 // bounded in time, with the errors that the daemon itself threw.
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import {
   AbsentError, ApiError, ConflictError, LimitError, NotFoundError, TapmeshError, UsageError,
 } from '../base/errors.ts'
@@ -10,6 +10,7 @@ import type {
 import { makeClusterClient } from './cluster-client.ts'
 import { makeDnsClient } from './dns-client.ts'
 import { makeLbClient } from './lb-client.ts'
+import { request as httpRequest } from './node-http.ts'
 import { type Ask, GRACE_MS_MAX, part, query } from './question.ts'
 import type {
   ErrorView, NetworkConnect, NetworkCreate, NetworkPrune, TaskRun, VtepAdd,

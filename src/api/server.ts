@@ -1,5 +1,5 @@
 // The API of the daemon: HTTP with JSON over a Unix socket, bounded in time, size and number.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts'
 import { makeDirectory } from '../kernel/directory.ts'
 import { makeClient } from './client.ts'
 import { StoppingError, answerError } from './http.ts'
+import { createServer } from './node-http.ts'
 import { makeRoutes, type Routes } from './routes.ts'
 
 /** Each `logs --follow`, `wait` and foreground `run` holds one or two connections. */

@@ -1,9 +1,10 @@
 // The web server of the examples: tells who answered and who asked, in the words of the image
 // containous/whoami, so that its tutorials read the same here.
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { hostname, networkInterfaces } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import { AbsentError, ConflictError } from '../base/errors.ts'
+import { createServer } from './node-http.ts'
 
 const CONNECTIONS_MAX = 1024
 const HEADERS_TIMEOUT_MS = 10_000
