@@ -6,21 +6,20 @@ import { until } from './wait.ts'
 export type Device = Readonly<{ where: string; name: string }>
 
 /**
- * What `fn` gives while these devices have this MTU. The daemon gives them theirs again after a
- * while, so what happened meanwhile is repeated.
+ * What `prepare` gives, and then `fn` while these devices have this MTU. The daemon gives them
+ * theirs again after a while, and then all is repeated: `fn` does only what needs them wide.
  */
-export async function whileWide<T>(lab: Lab, devices: readonly Device[], mtu: number,
-  fn: () => Promise<T>): Promise<T> {
-  const { value } = await until('devices that stay wide meanwhile', async () => {
-    for (const { where, name } of devices) {
-      await lab.out(where, 'ip', 'link', 'set', name, 'mtu', String(mtu))
-    }
+export async function whileWide<P, T>(lab: Lab, devices: readonly Device[], mtu: number,
+  prepare: () => Promise<P>, fn: () => Promise<T>): Promise<readonly [P, T]> {
+  return until('devices that stay wide meanwhile', async () => {
+    const prepared = await prepare()
+    await Promise.all(devices.map(({ where, name }) =>
+      lab.out(where, 'ip', 'link', 'set', name, 'mtu', String(mtu))))
     const found = await fn()
     const now = await Promise.all(devices.map(({ where, name }) =>
       lab.out(where, 'cat', `/sys/class/net/${name}/mtu`)))
-    return now.every(text => Number(text) === mtu) && { value: found }
+    return now.every(text => Number(text) === mtu) && [prepared, found] as const
   }, 60_000)
-  return value
 }
 
 /** A counter of all nodes together. */
