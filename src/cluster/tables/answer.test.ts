@@ -4,19 +4,17 @@ import { TOMBSTONE_MS } from './away.ts'
 import { listedOf } from './epochs.ts'
 import { encodeList, type Item } from './item-codec.ts'
 import { lastOf } from './key-tree.ts'
-import { Bench, epochRow, peer, rowOf } from './pair.test-kit.ts'
+import { REASSERTS_PER_MINUTE } from './own-rows.ts'
+import { acquainted, type Bench, peer, rowOf } from './pair.test-kit.ts'
 import type { Row } from './rows.ts'
 import { ENDPOINTS, SPECS } from './simulation.test-kit.ts'
 
 const SOON_MS = 60_000
 const [b, c] = [peer('b'), peer('c')]
 
+/** A machine that has these rows of others, and says nothing of them any more. */
 function bench(...rows: Row[]): Bench {
-  return meet(new Bench('a'), ...rows)
-}
-
-function meet(a: Bench, ...rows: Row[]): Bench {
-  a.peers(b, c)
+  const a = acquainted()
   a.get(b, rows)
   a.said()
   return a
@@ -24,7 +22,7 @@ function meet(a: Bench, ...rows: Row[]): Bench {
 
 /** A machine with a tombstone that it kept for a day, and keeps because c may not know of it. */
 function benchWithOld(dead: Row): Bench {
-  const a = bench(epochRow('c', 100))
+  const a = bench()
   a.peers(b, peer('c', 'failed'))
   a.get(b, [dead], TOMBSTONE_MS - SOON_MS)
   const before = a.tables.digest(SPECS)
@@ -96,10 +94,11 @@ test('an earlier boot whose clock was ahead: this one stamps its rows after it',
   t.is(a.tables.counters.oldEpoch, 3)
 })
 
-test('but not because of what nobody proves that it wrote', t => {
+test('what an earlier boot is not proved to have written changes no stamp', t => {
   let asked = 0
   const check = (): string => `no, for the ${asked += 1}. time`
-  const a = meet(new Bench('a', { check }))
+  const a = acquainted({ check })
+  asked = 0
   a.write(ENDPOINTS, 'a-id/1', 'mine')
   const { stamp } = a.tables.get(ENDPOINTS, 'a-id/1')!
   const forged = rowOf('a', ENDPOINTS, 'a-id/1', 'forged', 20_000, 99)
@@ -107,4 +106,15 @@ test('but not because of what nobody proves that it wrote', t => {
   a.get(c, [forged])
   t.deepEqual(a.tables.get(ENDPOINTS, 'a-id/1')?.stamp, stamp)
   t.is(asked, 1)
+})
+
+test('so many stamps of an earlier boot are overtaken in a minute, and the rest is counted', t => {
+  const a = bench()
+  const keys = Array.from({ length: REASSERTS_PER_MINUTE + 1 }, (_, n) => `a-id/${n}`)
+  for (const key of keys) a.write(ENDPOINTS, key, 'mine')
+  a.get(b, keys.map(key => rowOf('a', ENDPOINTS, key, 'earlier', 20_000, 99)))
+  t.is(a.tables.counters.restampsFull, 1)
+  a.pass(60_001)
+  a.get(b, [rowOf('a', ENDPOINTS, keys.at(-1)!, 'earlier', 20_000, 99)])
+  t.is(a.tables.counters.restampsFull, 1)
 })

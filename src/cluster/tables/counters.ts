@@ -38,6 +38,8 @@ export type TablesCounters = {
   tombstonesCut: number
   staleDropped: number
   epochRaises: number
+  /** own rows that were to be stamped anew, and were not because too many were in that minute */
+  restampsFull: number
   clockSteps: number
 }
 
@@ -48,6 +50,6 @@ export function makeCounters(): TablesCounters {
     expiredTombstone: 0, refusedByCheck: 0, overtaken: 0, twin: 0, rowsFull: 0, ownerFull: 0,
     quarantined: 0, quarantineFull: 0, newsDropped: 0, exchanges: 0, throttled: 0, bulkRefused: 0,
     crowded: 0, tombstonesPurged: 0, tombstonesCut: 0, staleDropped: 0, epochRaises: 0,
-    clockSteps: 0,
+    restampsFull: 0, clockSteps: 0,
   }
 }

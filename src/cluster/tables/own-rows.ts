@@ -24,7 +24,7 @@ export const STAMP_STEP_MAX_MS = 1000
 
 /** Own rows that are told, and not left to the digests, when the first others come. */
 export const TOLD_ROWS_MAX = 1024
-/** How often rows that others wrote in our name are written over. */
+/** How often what others, or an earlier boot, wrote in our name is written over. */
 export const REASSERTS_PER_MINUTE = 600
 /** A stamp that is further ahead of the agreed time than this waits in quarantine. */
 export const FUTURE_MAX_MS = 60_000
@@ -142,12 +142,16 @@ export class OwnRows {
 
   /** Write over what was written in our name, unless that is from the future. */
   #reassert(row: Row, value: Uint8Array | null): void {
-    const { agreedMs, clock, nowMs, random } = this.#parts
+    const { agreedMs, clock, counters, nowMs, random } = this.#parts
     if (nowMs - this.#reassertSinceMs > 60_000) {
       this.#reassertSinceMs = nowMs
       this.#reasserts = 0
     }
-    if (row.stamp.ms > agreedMs + FUTURE_MAX_MS || this.#reasserts >= REASSERTS_PER_MINUTE) return
+    if (row.stamp.ms > agreedMs + FUTURE_MAX_MS) return
+    if (this.#reasserts >= REASSERTS_PER_MINUTE) {
+      counters.restampsFull += 1
+      return
+    }
     this.#reasserts += 1
     clock.observe({ ms: row.stamp.ms + 1 + pick(random, STAMP_STEP_MAX_MS), counter: 0 })
     this.#put(row.table, row.key, value)

@@ -145,3 +145,11 @@ export function epochRow(name: string, epoch: number, isActive = true, by = name
   const row = rowOf(by, 'epochs', `${name}-id/`, '', 0, by === name ? epoch : 100)
   return { ...row, value: encodeOwnerEpoch({ epoch, isActive }) }
 }
+
+/** The machine `a`, which knows `b` and `c`, and has heard which boots they are in. */
+export function acquainted(options: Partial<TablesOptions> = {}): Bench {
+  const a = new Bench('a', options)
+  a.peers(peer('b'), peer('c'))
+  a.get(peer('b'), [epochRow('b', 100), epochRow('c', 100)])
+  return a
+}

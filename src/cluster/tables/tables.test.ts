@@ -1,9 +1,7 @@
 // The rules of the tables, one by one. That they also hold together is for the simulation.
 import test from 'ava'
-import { DECIDE_MS } from './away.ts'
-import { STEADY } from './codec.ts'
 import { encodeRoots } from './item-codec.ts'
-import { Bench, epochRow, octets, peer, rowOf } from './pair.test-kit.ts'
+import { acquainted, Bench, epochRow, octets, peer, rowOf } from './pair.test-kit.ts'
 import { EPOCH_STEP_MAX } from './own-rows.ts'
 import { EPOCH_GRACE_MS, LEFT_GRACE_MS, RETURN_HOLD_MS } from './owners.ts'
 import type { Row } from './rows.ts'
@@ -12,16 +10,8 @@ import { ENDPOINTS, SPECS, World } from './simulation.test-kit.ts'
 const HOUR_MS = 3_600_000
 const [b, c] = [peer('b'), peer('c')]
 
-/** A machine that knows b and c, and has heard which boots they are in. */
-function bench(options: ConstructorParameters<typeof Bench>[1] = {}): Bench {
-  const a = new Bench('a', options)
-  a.peers(b, c)
-  a.get(b, [epochRow('b', 100), epochRow('c', 100)])
-  return a
-}
-
 test('a row that is written is there, told, and persisted before anything else', t => {
-  const a = bench()
+  const a = acquainted()
   const effects = a.write(SPECS, 'k', '1')
   t.deepEqual(effects.map(effect => effect.type), ['persist', 'changed', 'send', 'send'])
   t.is(a.text(SPECS, 'k'), '1')
@@ -30,7 +20,7 @@ test('a row that is written is there, told, and persisted before anything else',
 })
 
 test('a deletion leaves a tombstone, and what is not there is not deleted', t => {
-  const a = bench()
+  const a = acquainted()
   a.write(SPECS, 'k', '1')
   a.write(SPECS, 'k', null)
   t.is(a.tables.get(SPECS, 'k'), null)
@@ -41,7 +31,7 @@ test('a deletion leaves a tombstone, and what is not there is not deleted', t =>
 })
 
 test('a deletion that comes before what it deletes wins all the same', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', SPECS, 'k', null, 2)])
   a.get(c, [rowOf('c', SPECS, 'k', 'old', 1)])
   t.is(a.text(SPECS, 'k'), null)
@@ -51,7 +41,7 @@ test('a deletion that comes before what it deletes wins all the same', t => {
 })
 
 test('what cannot be written changes nothing', t => {
-  const a = bench()
+  const a = acquainted()
   const good = { table: SPECS, key: 'k', value: octets('1') }
   const bad = [
     { write: { ...good, table: 'nothing' }, code: 'TM_USAGE' },
@@ -68,7 +58,7 @@ test('what cannot be written changes nothing', t => {
 })
 
 test('a row that is written does not change with the octets that were handed in', t => {
-  const a = bench()
+  const a = acquainted()
   const value = octets('1')
   a.step({ type: 'write', writes: [{ table: SPECS, key: 'k', value }] })
   value[0] = 0x32
@@ -76,7 +66,7 @@ test('a row that is written does not change with the octets that were handed in'
 })
 
 test('endpoints of a member that fails are hidden, and come back with it', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', ENDPOINTS, 'b-id/1', 'x')])
   t.is(a.text(ENDPOINTS, 'b-id/1'), 'x')
   a.changes = []
@@ -102,7 +92,7 @@ test('a row may come before its owner', t => {
 })
 
 test('a new boot of an owner: its old rows go, unless it writes them again in time', t => {
-  const a = bench()
+  const a = acquainted()
   const old = ['1', '2'].map(n => rowOf('b', ENDPOINTS, `b-id/${n}`, 'old'))
   a.get(b, old)
   const reborn = peer('b', 'alive', 101)
@@ -118,7 +108,7 @@ test('a new boot of an owner: its old rows go, unless it writes them again in ti
 })
 
 test('a member that had failed comes back in a new boot: nothing old is shown', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', ENDPOINTS, 'b-id/1', 'old')])
   a.peers(peer('b', 'failed'), c)
   a.peers(peer('b', 'alive', 101), c)
@@ -139,7 +129,7 @@ const impostors: [name: string, row: Row, counter: 'notOwner' | 'unknownTable'][
 ]
 for (const [name, row, counter] of impostors) {
   test(`refused: a row ${name}`, t => {
-    const a = bench()
+    const a = acquainted()
     a.get(b, [row])
     t.is(a.tables.counters[counter], 1)
     t.is([...a.tables.allRows(ENDPOINTS)].length, 0)
@@ -148,7 +138,7 @@ for (const [name, row, counter] of impostors) {
 
 test('what the check refuses is not taken, and not checked again for each copy', t => {
   let checks = 0
-  const a = bench({
+  const a = acquainted({
     check: row => {
       if (row.table === SPECS) checks += 1
       return row.key === 'bad' ? 'not signed' : null
@@ -164,14 +154,14 @@ test('what the check refuses is not taken, and not checked again for each copy',
 })
 
 test('own rows carry a proof', t => {
-  const a = bench({ prove: row => octets(`${row.key} at ${row.stamp.counter}`) })
+  const a = acquainted({ prove: row => octets(`${row.key} at ${row.stamp.counter}`) })
   a.write(SPECS, 'k', '1')
   const row = a.tables.get(SPECS, 'k')!
   t.is(new TextDecoder().decode(row.proof), `k at ${row.stamp.counter}`)
 })
 
 test('a stamp from the future waits until its time has come', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', SPECS, 'k', 'soon', 90_000), rowOf('b', SPECS, 'l', 'now', 60_000)])
   t.deepEqual([a.text(SPECS, 'k'), a.text(SPECS, 'l')], [null, 'now'])
   t.is(a.tables.sizes().quarantined, 1)
@@ -185,7 +175,7 @@ test('a stamp from the future waits until its time has come', t => {
 })
 
 test('a removed member: its rows go and stay away, and it is told so', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', ENDPOINTS, 'b-id/1', 'x')])
   a.step({ type: 'remove', node: 'b-id', epoch: 150 })
   t.deepEqual([...a.tables.allRows(ENDPOINTS)], [])
@@ -204,7 +194,7 @@ test('a removed member: its rows go and stay away, and it is told so', t => {
 })
 
 test('who leaves takes its rows along', t => {
-  const a = bench()
+  const a = acquainted()
   a.write(ENDPOINTS, 'a-id/1', 'x')
   a.write(SPECS, 'k', 'stays')
   a.step({ type: 'leave' })
@@ -213,7 +203,7 @@ test('who leaves takes its rows along', t => {
 })
 
 test('rows of a member that left without a word go after a while', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', ENDPOINTS, 'b-id/1', 'x')])
   a.peers(peer('b', 'left'), c)
   t.is(a.text(ENDPOINTS, 'b-id/1'), null)
@@ -224,7 +214,7 @@ test('rows of a member that left without a word go after a while', t => {
 })
 
 test('an earlier boot with a higher epoch is overtaken, and all rows are written anew', t => {
-  const a = bench()
+  const a = acquainted()
   a.write(ENDPOINTS, 'a-id/1', 'x')
   a.get(b, [epochRow('a', 500)])
   const { epoch } = a.tables
@@ -238,7 +228,7 @@ test('an earlier boot with a higher epoch is overtaken, and all rows are written
 })
 
 test('the owner has the last word on its rows', t => {
-  const a = bench()
+  const a = acquainted()
   a.write(ENDPOINTS, 'a-id/1', 'mine')
   const forged = rowOf('a', ENDPOINTS, 'a-id/1', 'forged', 5000)
   a.get(b, [forged, rowOf('a', ENDPOINTS, 'a-id/2', 'x', 9)])
@@ -252,7 +242,7 @@ test('the owner has the last word on its rows', t => {
 })
 
 test('tombstones go after a day, and are kept while somebody is missing', t => {
-  const a = bench()
+  const a = acquainted()
   a.write(SPECS, 'k', '1')
   a.write(SPECS, 'k', null)
   a.leap(23 * HOUR_MS)
@@ -269,7 +259,7 @@ test('tombstones go after a day, and are kept while somebody is missing', t => {
 })
 
 test('the age of a tombstone outlives a restart, and travels', t => {
-  const a = bench()
+  const a = acquainted()
   a.get(b, [rowOf('b', SPECS, 'k', null)], 10 * HOUR_MS)
   a.leap(9 * HOUR_MS)
   a.step({ type: 'stop' })
@@ -289,7 +279,7 @@ test('the age of a tombstone outlives a restart, and travels', t => {
 })
 
 test('a clock that was in the future before a restart does not run back', t => {
-  const a = bench()
+  const a = acquainted()
   a.aheadMs = HOUR_MS
   a.write(SPECS, 'k', '1')
   const { ms } = a.tables.get(SPECS, 'k')!.stamp
@@ -300,7 +290,7 @@ test('a clock that was in the future before a restart does not run back', t => {
 })
 
 test('messages that were sent again, or to somebody else, or by an earlier boot', t => {
-  const a = bench()
+  const a = acquainted()
   const roots = encodeRoots([{ table: SPECS, high: 1, low: 2, count: 3 }])
   const message = a.wrap(b, roots)
   a.step({ type: 'message', from: 'b', octets: message })
@@ -321,75 +311,13 @@ test('messages that were sent again, or to somebody else, or by an earlier boot'
 })
 
 test('of a boot that the membership does not know yet, rows are taken, and no more', t => {
-  const a = bench()
+  const a = acquainted()
   const reborn = peer('b', 'alive', 200)
   a.sent = []
   a.step({ type: 'message', from: 'b', octets: a.wrap(reborn, encodeRoots([])) })
   t.deepEqual(a.sent, [])
   a.get(reborn, [epochRow('b', 200), rowOf('b', ENDPOINTS, 'b-id/1', 'x', 1, 200)])
   t.is(a.text(ENDPOINTS, 'b-id/1'), 'x')
-})
-
-test('a node that was away for more than a day drops what others may have deleted', t => {
-  const a = bench()
-  a.write(SPECS, 'mine', 'x')
-  a.write(ENDPOINTS, 'a-id/1', 'x')
-  a.get(b, [rowOf('b', SPECS, 'theirs', 'x')])
-  a.leap(HOUR_MS)
-  a.get(b, [rowOf('b', SPECS, 'fresh', 'x', HOUR_MS)])
-  a.peers(peer('b', 'failed'), peer('c', 'failed'))
-  a.leap(HOUR_MS)
-  a.write(SPECS, 'while-away', 'x')
-  a.leap(25 * HOUR_MS)
-  a.peers(b, c)
-  a.step({ type: 'message', from: 'b', octets: a.wrap(b, encodeRoots([]), STEADY) })
-  a.pass(1000)
-  t.like(a.notices, [{ what: 'stale', rows: 4 }])
-  const kept = [...a.tables.rows(SPECS)].map(({ key }) => key).sort()
-  t.deepEqual(kept, ['fresh', 'while-away'], 'the last minutes may not have got to them')
-  t.is(a.text(ENDPOINTS, 'a-id/1'), 'x')
-})
-
-test('when all were away, nobody drops anything', t => {
-  const a = bench()
-  a.write(SPECS, 'k', 'x')
-  a.peers()
-  a.leap(100 * HOUR_MS)
-  a.peers(b, c)
-  a.step({ type: 'message', from: 'b', octets: a.wrap(b, encodeRoots([]), 0) })
-  a.step({ type: 'message', from: 'c', octets: a.wrap(c, encodeRoots([]), STEADY) })
-  a.pass(1000)
-  t.is(a.text(SPECS, 'k'), 'x')
-  t.deepEqual(a.notices, [])
-})
-
-test('who slept drops nothing because of what it was sent before', t => {
-  const a = bench()
-  a.get(b, [rowOf('b', SPECS, 'k', 'x')])
-  const before = a.wrap(b, encodeRoots([]), STEADY)
-  a.leap(25 * HOUR_MS)
-  a.step({ type: 'message', from: 'b', octets: before })
-  a.pass(1000)
-  t.is(a.text(SPECS, 'k'), 'x')
-  t.deepEqual(a.notices, [])
-})
-
-test('who was away and kept everything tells nobody else to drop anything', t => {
-  const a = bench()
-  a.leap(25 * HOUR_MS)
-  a.hear(b, encodeRoots([]))
-  a.said()
-  a.pass(DECIDE_MS)
-  t.false(a.saysSteady(), 'it may have missed deletions')
-  t.is(a.persisted.at(-1)?.meta.awayMs, 0, 'and is here again, also after a restart')
-  for (let hours = 0; hours < 23; hours += 1) {
-    a.leap(HOUR_MS)
-    a.hear(b, encodeRoots([]))
-  }
-  t.false(a.saysSteady())
-  a.leap(2 * HOUR_MS)
-  a.hear(b, encodeRoots([]))
-  t.true(a.saysSteady(), 'all that was deleted meanwhile is gone')
 })
 
 test('a hundred thousand rows get to a new node, and then there is silence', t => {
