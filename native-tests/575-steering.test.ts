@@ -1,10 +1,12 @@
 // The program that chooses among the queues of a TAP, in the kernel: each flow comes out of the
 // queue of its worker, and devices of one kind and of the other are told apart.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { exec } from '../src/base/exec.ts'
 import { makeArena } from '../src/kernel/arena.ts'
+import { loadPacketProgram } from '../src/kernel/ebpf.ts'
 import { probeSteering } from '../src/kernel/features.ts'
 import { createNetns, deleteNetns, primeThreadPool, withNetns } from '../src/kernel/netns.ts'
 import { close } from '../src/kernel/syscalls.ts'
@@ -18,6 +20,11 @@ import { lacking } from './lib/needs.ts'
 const NETNS = `tm-${process.pid}-steer`
 const skip = lacking({ tools: ['perl', 'ip'] })
 const FLOWS = 200
+
+/** The program of so many workers, loaded. */
+function steer(workers: number): number {
+  return probeSteering(makeSteering(workers, SENDERS_MAX), (_feature, why) => { throw why })
+}
 
 function tap(name: string, count: number, steering: number): Tap {
   return withNetns(NETNS, () => makeTap({ name, offload: 0, count, steering }))
@@ -84,8 +91,7 @@ if (skip === false) {
 
 for (const workers of [2, 3, 8]) {
   t.test(`each flow comes out of the queue of its worker, of ${workers}`, { skip }, async t => {
-    const steering = probeSteering(makeSteering(workers, SENDERS_MAX))
-    t.ok(steering >= 0, 'this kernel has it')
+    const steering = steer(workers)
     const name = `tap${workers}`
     const device = tap(name, workers, steering)
     t.ok(device.isMultiQueue)
@@ -102,7 +108,7 @@ for (const workers of [2, 3, 8]) {
 }
 
 t.test('a device keeps its kind, and is used with any number of workers', { skip }, async t => {
-  const steering = probeSteering(makeSteering(2, SENDERS_MAX))
+  const steering = steer(2)
   const rows: [name: string, first: [number, number], then: [number, number][]][] = [
     ['one', [1, steering], [[2, steering], [1, steering], [3, -1]]],
     ['many', [2, steering], [[1, steering], [4, steering], [2, -1], [2, steering]]],
@@ -135,5 +141,21 @@ t.test('a device that is no TAP is refused in words', { skip }, async t => {
 })
 
 t.test('a program that the verifier refuses is a feature that is not there', { skip }, async t => {
-  t.equal(probeSteering(new Uint8Array(8).fill(0xff)), -1)
+  const lacks: unknown[] = []
+  const refused = new Uint8Array(8).fill(0xff)
+  t.equal(probeSteering(refused, (feature, why) => lacks.push(feature, why)), -1)
+  t.match(lacks, ['multiQueue', { syscall: 'bpf', errno: 22 }])
+})
+
+t.test('children that end meanwhile do not stop the verifier', { skip }, async t => {
+  const program = makeSteering(8, SENDERS_MAX)
+  const ends: Promise<unknown>[] = []
+  for (let child = 0; child < 100; child++) {
+    ends.push(once(spawn('true'), 'exit'))
+    // Signals of children reach us within these calls, which would return EAGAIN.
+    for (let load = 0; load < 5; load++) close(loadPacketProgram(program))
+    await new Promise(setImmediate)
+  }
+  await Promise.all(ends)
+  t.equal(ends.length, 100)
 })

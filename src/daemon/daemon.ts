@@ -5,7 +5,7 @@ import { AbsentError, ConfigError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { closeDescriptor } from '../kernel/descriptor.ts'
 import { makeDirectory } from '../kernel/directory.ts'
-import { probeSteering, probeTap } from '../kernel/features.ts'
+import { type OnLack, probeSteering, probeTap } from '../kernel/features.ts'
 import { openRtnetlink, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { primeThreadPool } from '../kernel/netns.ts'
 import { makeSteering } from '../path/steering.ts'
@@ -67,7 +67,7 @@ async function startWith(config: Config, log: Log, host: Rtnetlink): Promise<Dae
   const underlay = await findUnderlay(host, config.underlay, state.advertise)
   // ---- above this line nothing on the machine has been changed ----
   makeDirectories(config)
-  const tapKind = probeTapKind(config)
+  const tapKind = probeTapKind(config, log)
   const changes = new Exclusive()
   let reconciler: Reconciler | undefined
   let ingress: Ingress | undefined
@@ -173,11 +173,14 @@ ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
 }
 
 /** What this kernel's TAPs have of what is configured. */
-function probeTapKind({ plane, underlay }: Config): TapKind {
+function probeTapKind({ plane, underlay }: Config, log: Log): TapKind {
   const { tcpSegmentation, udpSegmentation, multiQueue, workers } = plane
+  const onLack: OnLack = (feature, error) => log.info({ feature, err: error },
+    'this kernel lacks what plane asks for: frames take the slower way')
+  const steer = () => probeSteering(makeSteering(workers, underlay.sourcePorts), onLack)
   return {
-    offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }),
-    steering: multiQueue ? probeSteering(makeSteering(workers, underlay.sourcePorts)) : -1,
+    offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }, onLack),
+    steering: multiQueue ? steer() : -1,
     count: workers,
   }
 }

@@ -1,4 +1,5 @@
 // What this kernel can do for the packet path, found by trying it once at start.
+import { AbsentError } from '../base/errors.ts'
 import {
   TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, TUN_F_USO4, TUN_F_USO6,
 } from './constants.ts'
@@ -18,11 +19,16 @@ export type TapFeatures = Readonly<{
   udp: boolean
 }>
 
+/** Is told of each feature that was asked for and is not there. */
+export type OnLack = (feature: string, why: unknown) => void
+
 /** Of the features that are wanted, those that the TAPs of this kernel have. */
-export function probeTap(wanted: TapFeatures): TapFeatures {
+export function probeTap(wanted: TapFeatures, onLack: OnLack): TapFeatures {
+  const tcp = { offload: tapOffload({ tcp: true, udp: false }) }
+  const udp = { offload: tapOffload({ tcp: false, udp: true }) }
   return {
-    tcp: wanted.tcp && takes({ offload: tapOffload({ tcp: true, udp: false }) }),
-    udp: wanted.udp && takes({ offload: tapOffload({ tcp: false, udp: true }) }),
+    tcp: wanted.tcp && has('tcpSegmentation', onLack, () => tryTap(tcp)),
+    udp: wanted.udp && has('udpSegmentation', onLack, () => tryTap(udp)),
   }
 }
 
@@ -36,26 +42,32 @@ export function tapOffload(features: TapFeatures): number {
  * program can choose among: since Linux 4.16, and with the right to use bpf(2).
  * @returns its descriptor, or -1
  */
-export function probeSteering(program: Uint8Array): number {
-  let steering: number
-  try {
+export function probeSteering(program: Uint8Array, onLack: OnLack): number {
+  let steering = -1
+  const isThere = has('multiQueue', onLack, () => {
     steering = loadPacketProgram(program)
-  } catch {
-    return -1
-  }
-  if (takes({ count: 2, steering }, tap => tap.isMultiQueue)) return steering
+    const { isMultiQueue } = tryTap({ count: 2, steering })
+    if (!isMultiQueue) throw new AbsentError('a TAP of this kernel has one queue')
+  })
+  if (isThere || steering < 0) return steering
   close(steering)
   return -1
 }
 
-function takes(spec: Partial<TapSpec>, isRight = (_tap: Tap): boolean => true): boolean {
+function has(feature: string, onLack: OnLack, attempt: () => void): boolean {
+  try {
+    attempt()
+    return true
+  } catch (error) {
+    onLack(feature, error)
+    return false
+  }
+}
+
+function tryTap(spec: Partial<TapSpec>): Tap {
   return inFreshNetns(() => {
-    try {
-      const tap = makeTap({ name: PROBE_DEVICE, offload: 0, count: 1, steering: -1, ...spec })
-      for (const fd of tap.fds) close(fd)
-      return isRight(tap)
-    } catch {
-      return false
-    }
+    const tap = makeTap({ name: PROBE_DEVICE, offload: 0, count: 1, steering: -1, ...spec })
+    for (const fd of tap.fds) close(fd)
+    return tap
   })
 }
