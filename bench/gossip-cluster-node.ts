@@ -43,7 +43,7 @@ const node = new ClusterNode({
   address,
   store: openStore(join(values.store, 'store'), systemClock.wallMs()),
   clock: systemClock,
-  log: makeLog({ level: 'silent', format: 'json' }, values.name),
+  log: await makeLog({ level: 'silent', format: 'json' }, values.name),
   check: () => null,
   prove: () => new Uint8Array(0),
   onTls: socket => socket.destroy(),

@@ -35,7 +35,7 @@ export async function serve(
   configPath: string | undefined, start: Start = startReal, stopTimeoutMs = STOP_TIMEOUT_MS,
 ): Promise<void> {
   const config = loadConfig(configPath)
-  const log = makeLog(config.log, config.node.name)
+  const log = await makeLog(config.log, config.node.name)
   const life = new ServiceLife(log)
   const leaveLate = () => setTimeout(() => {
     log.fatal({ stopTimeoutMs }, 'not stopped in time, leaving')

@@ -8,7 +8,7 @@ import type { EchoOptions } from '../kernel/echo.ts'
 import { PathProber, type PathProberParts } from './path-prober.ts'
 
 const DEADLINE_MS = 5000
-const log = makeLog({ level: 'silent', format: 'json' }, 'test')
+const log = await makeLog({ level: 'silent', format: 'json' }, 'test')
 
 /** Members whose paths carry what stands here; others are silent. */
 type Mtus = Map<number, number>
