@@ -176,7 +176,7 @@ ClusterParts): { cluster: Cluster; agent: ServiceAgent } {
 function probeTapKind({ plane, underlay }: Config, log: Log): TapKind {
   const { tcpSegmentation, udpSegmentation, multiQueue, workers } = plane
   const onLack: OnLack = (feature, error) => log.info({ feature, err: error },
-    'this kernel lacks what plane asks for: frames take the slower way')
+    'the kernel refuses what plane asks for: frames take the slower way')
   const steer = () => probeSteering(makeSteering(workers, underlay.sourcePorts), onLack)
   return {
     offload: probeTap({ tcp: tcpSegmentation, udp: udpSegmentation }, onLack),

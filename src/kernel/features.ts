@@ -54,20 +54,21 @@ export function probeSteering(program: Uint8Array, onLack: OnLack): number {
   return -1
 }
 
+/** Try it in a network namespace that nobody else sees. */
 function has(feature: string, onLack: OnLack, attempt: () => void): boolean {
-  try {
-    attempt()
-    return true
-  } catch (error) {
-    onLack(feature, error)
-    return false
-  }
+  return inFreshNetns(() => {
+    try {
+      attempt()
+      return true
+    } catch (error) {
+      onLack(feature, error)
+      return false
+    }
+  })
 }
 
 function tryTap(spec: Partial<TapSpec>): Tap {
-  return inFreshNetns(() => {
-    const tap = makeTap({ name: PROBE_DEVICE, offload: 0, count: 1, steering: -1, ...spec })
-    for (const fd of tap.fds) close(fd)
-    return tap
-  })
+  const tap = makeTap({ name: PROBE_DEVICE, offload: 0, count: 1, steering: -1, ...spec })
+  for (const fd of tap.fds) close(fd)
+  return tap
 }
