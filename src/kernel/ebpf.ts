@@ -1,5 +1,5 @@
 // Programs for the kernel, checked by its verifier and kept alive by a descriptor: bpf(2).
-import { BPF_PROG_LOAD, BPF_PROG_TYPE_SOCKET_FILTER, EAGAIN } from './constants.ts'
+import { BPF_PROG_LOAD, BPF_PROG_TYPE_SOCKET_FILTER, EAGAIN, EPERM } from './constants.ts'
 import { checkResult } from './node-error.ts'
 import { addressOf, bpf } from './syscalls.ts'
 
@@ -39,5 +39,6 @@ export function loadPacketProgram(program: Uint8Array): number {
   for (let tries = 0; result === -EAGAIN && tries < LOAD_TRIES_MAX; tries++) {
     result = bpf(BPF_PROG_LOAD, memory, ATTRIBUTE_OCTETS)
   }
-  return checkResult('bpf', result, {})
+  const hint = result === -EPERM ? 'it needs CAP_BPF and CAP_NET_ADMIN, or root' : ''
+  return checkResult('bpf', result, {}, hint)
 }
