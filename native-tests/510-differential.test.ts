@@ -2,9 +2,11 @@
 // ours: what is on the wire inside is the same.
 import fc from 'fast-check'
 import {
-  A, ACK, anySpec, B, faultOf, payloadAt, segmentsOf, shapeOf, specOf, superFrame,
-  type SuperFrame, type SuperSpec, TCP, UDP,
+  A, ACK, B, faultOf, payloadAt, segmentsOf, shapeOf, TCP, UDP,
 } from '../src/path/offload.test-kit.ts'
+import {
+  anySpec, specOf, superFrame, type SuperFrame, type SuperSpec,
+} from '../src/path/super-frame.test-kit.ts'
 import { useLab } from './lib/lab.ts'
 import { sendOffloaded } from './lib/packet-sender.ts'
 import { streamHash, streamServer, untilStreams, uploadWhole } from './lib/stream-server.ts'

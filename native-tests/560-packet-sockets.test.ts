@@ -2,9 +2,9 @@
 // are partial and which stand for several datagrams. And what a task may try with such headers.
 // May run beside another test.
 import {
-  A, B, firstDifference, type Passed, specOf, superFrame, type SuperSpec, UDP, virtioHeader,
-  virtioWords,
+  A, B, firstDifference, type Passed, UDP, virtioHeader, virtioWords,
 } from '../src/path/offload.test-kit.ts'
+import { specOf, superFrame, type SuperSpec } from '../src/path/super-frame.test-kit.ts'
 import { station } from '../src/path/frames.test-kit.ts'
 import { useLab } from './lib/lab.ts'
 import { sendOffloaded } from './lib/packet-sender.ts'

@@ -7,10 +7,11 @@ import { makeRandom, pick, type Random32 } from '../base/prng.ts'
 import { hexOf } from '../wire/vectors.test-kit.ts'
 import { arpRequest, ether, payloadOf, station, viewOf, VLAN_10 } from './frames.test-kit.ts'
 import {
-  A, B, firstDifference, gsoTypeOf, type Passed, payloadAt, plainChecksum, segmentsOf, shapeOf,
-  specOf, superFrame, type SuperSpec, TCP, UDP, virtioHeader, type VirtioWords, virtioWords,
+  A, B, firstDifference, gsoTypeOf, type Passed, payloadAt, plainChecksum, segmentsOf, shapeOf, TCP,
+  UDP, virtioHeader, type VirtioWords, virtioWords,
 } from './offload.test-kit.ts'
 import { type Datagram, OffloadHost, opened, VXLAN_HEADER } from './offload-host.test-kit.ts'
+import { specOf, superFrame, type SuperSpec } from './super-frame.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
 const CASES = 100_000

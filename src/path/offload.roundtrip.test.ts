@@ -6,14 +6,16 @@ import fc from 'fast-check'
 import { hexOf } from '../wire/vectors.test-kit.ts'
 import { type Station, station, viewOf } from './frames.test-kit.ts'
 import {
-  A, anySpec, B, faultOf, finished, firstDifference, joinableSpec, joined, type Passed,
-  plainChecksum, pseudoHeader, segmentsOf, shapeOf, specOf, superFrame, type SuperSpec, TCP, UDP,
-  unpacked, virtioHeader, virtioWords,
+  A, B, faultOf, finished, firstDifference, joined, type Passed, plainChecksum, pseudoHeader,
+  segmentsOf, shapeOf, TCP, UDP, unpacked, virtioHeader, virtioWords,
 } from './offload.test-kit.ts'
 import {
   type Datagram, type HostOptions, OffloadHost, opened, VXLAN_HEADER,
 } from './offload-host.test-kit.ts'
 import { HEAD_SLOTS_MAX } from './plane.ts'
+import {
+  anySpec, joinableSpec, specOf, superFrame, type SuperSpec,
+} from './super-frame.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
 const MTU = 9000

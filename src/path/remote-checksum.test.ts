@@ -5,10 +5,11 @@ import test from 'ava'
 import fc from 'fast-check'
 import { BROADCAST, viewOf } from './frames.test-kit.ts'
 import {
-  A, anySpec, B, finished, firstDifference, plainChecksum, pseudoHeader, segmentsOf, shapeOf,
-  specOf, superFrame, TCP, UDP, unpacked,
+  A, B, finished, firstDifference, plainChecksum, pseudoHeader, segmentsOf, shapeOf, TCP, UDP,
+  unpacked,
 } from './offload.test-kit.ts'
 import { type Datagram, OffloadHost } from './offload-host.test-kit.ts'
+import { anySpec, specOf, superFrame } from './super-frame.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
 const MTU = 9000

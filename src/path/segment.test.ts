@@ -6,12 +6,14 @@ import fc from 'fast-check'
 import { hexOf } from '../wire/vectors.test-kit.ts'
 import { viewOf, VLAN_10 } from './frames.test-kit.ts'
 import {
-  A, ACK, anySpec, B, CWR, faultOf, FIN, firstDifference, payloadAt, plainChecksum, PSH,
-  pseudoHeader, segmentsOf, shapeOf, specOf, superFrame, type SuperFrame, type SuperSpec, TCP, UDP,
-  virtioHeader, virtioWords,
+  A, ACK, B, CWR, faultOf, FIN, firstDifference, payloadAt, plainChecksum, PSH, pseudoHeader,
+  segmentsOf, shapeOf, TCP, UDP, virtioHeader, virtioWords,
 } from './offload.test-kit.ts'
 import { OffloadHost, opened } from './offload-host.test-kit.ts'
 import { HEAD_SLOTS_MAX } from './plane.ts'
+import {
+  anySpec, specOf, superFrame, type SuperFrame, type SuperSpec,
+} from './super-frame.test-kit.ts'
 
 const SEED = Number(process.env['TAPMESH_SEED'] ?? 4789)
 const MTU = 9000

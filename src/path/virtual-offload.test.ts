@@ -4,11 +4,9 @@ import test from 'ava'
 import fc from 'fast-check'
 import type { Station } from './frames.test-kit.ts'
 import type { LabEndpoint } from './lab.test-kit.ts'
-import {
-  ACK, firstDifference, joinableSpec, type Passed, segmentsOf, specOf, superFrame, type SuperSpec,
-  TCP, unpacked,
-} from './offload.test-kit.ts'
+import { ACK, firstDifference, type Passed, segmentsOf, TCP, unpacked } from './offload.test-kit.ts'
 import { datagram, serviceLab, SYN, tcpFrame, VIP } from './services.test-kit.ts'
+import { joinableSpec, specOf, superFrame, type SuperSpec } from './super-frame.test-kit.ts'
 
 const RUNS = { numRuns: 150 }
 const spec4 = fc.tuple(joinableSpec, fc.integer({ min: 0, max: 10 })).map(([spec, options]) =>
